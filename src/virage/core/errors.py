@@ -1,0 +1,101 @@
+"""One base class for every refusal, so that each medium has one function that renders it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing that is wrong, and where.
+
+    `code` is a FHIR issue type (`invalid`, `required`, `value`, `forbidden`, …); `path` a FHIRPath-like location in the
+    input, empty where the whole input is meant; `text` a French sentence that says what to do; `severity` is `error`,
+    `warning` or `information`.
+    """
+
+    code: str
+    text: str
+    path: str = ""
+    severity: str = "error"
+
+
+class VirageError(Exception):
+    """A refusal that a person or a program can act on.
+
+    `code` is stable and dotted, such as `INS.TRAITS_MISSING`; `text` is French and says what to do; `status` is HTTP;
+    `issue` is the FHIR issue type; `path` tells where in the input; `issues` lists every finding when there are several.
+    Nothing personal goes into `text`: errors are logged and shown to people who may not see the data.
+    """
+
+    code = "VIRAGE.ERROR"
+    status = 400
+    issue = "processing"
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        issue: str | None = None,
+        path: str = "",
+        issues: Sequence[Issue] = (),
+    ) -> None:
+        super().__init__(text)
+        self.text = text
+        self.path = path
+        if code is not None:
+            self.code = code
+        if status is not None:
+            self.status = status
+        if issue is not None:
+            self.issue = issue
+        self.issues: tuple[Issue, ...] = tuple(issues) or (Issue(self.issue, text, path),)
+
+
+class Invalid(VirageError):
+    """The input breaks a rule; nothing was written."""
+
+    code = "VIRAGE.INVALID"
+    status = 422
+    issue = "invalid"
+
+
+class Malformed(VirageError):
+    """The input could not even be read."""
+
+    code = "VIRAGE.MALFORMED"
+    status = 400
+    issue = "structure"
+
+
+class Unknown(VirageError):
+    """What was asked for is not here, or not for this caller to know of."""
+
+    code = "VIRAGE.UNKNOWN"
+    status = 404
+    issue = "not-found"
+
+
+class Unauthenticated(VirageError):
+    """Who are you: no proof of identity, or one that does not hold."""
+
+    code = "VIRAGE.UNAUTHENTICATED"
+    status = 401
+    issue = "login"
+
+
+class Forbidden(VirageError):
+    """We know who you are, and this is why not."""
+
+    code = "VIRAGE.FORBIDDEN"
+    status = 403
+    issue = "forbidden"
+
+
+class Conflict(VirageError):
+    """The state of things does not allow it now."""
+
+    code = "VIRAGE.CONFLICT"
+    status = 409
+    issue = "conflict"

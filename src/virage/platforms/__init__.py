@@ -1,0 +1,1 @@
+"""Orientation 4: the national platforms."""

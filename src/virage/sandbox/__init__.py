@@ -1,0 +1,1 @@
+"""The synthetic country: citizens, professionals, structures, documents, and the journeys they live."""

@@ -1,0 +1,1 @@
+"""Orientation 3: the core digital services."""

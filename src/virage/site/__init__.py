@@ -1,0 +1,1 @@
+"""Wires the rooms together: settings, addresses, server, command line. Nobody imports it."""

@@ -1,0 +1,1 @@
+"""Orientation 2: security and interoperability of digital health."""
