@@ -1,0 +1,86 @@
+"""The chain of traces, on the real database."""
+
+import pytest
+
+from virage.core import audit, db
+from virage.core.callers import Caller
+
+pytestmark = pytest.mark.django_db
+
+NURSE = Caller(
+    kind="professional", subject="899900000019", rpps="99900000019", name="Camille Test", purpose="bris_de_glace", reason="Urgence"
+)
+
+
+def _links() -> list[tuple[int, int, bytes, bytes]]:
+    with db.cursor() as cursor:
+        cursor.execute("SELECT lane, seq, prev, hash FROM audit_trace ORDER BY lane, seq")
+        return cursor.fetchall()
+
+
+def test_a_trace_is_an_audit_event_that_says_who_what_why() -> None:
+    audit.trace(by=NURSE, action="dmp.retrieve", patient="pat1", entities=["DocumentReference/d1"], title="Lettre")
+    (event,) = audit.for_patient("pat1")
+    assert event["resourceType"] == "AuditEvent"
+    assert event["action"] == "R"
+    assert event["outcome"] == "0"
+    who = event["agent"][0]["who"]
+    assert who["identifier"]["value"] == "899900000019"
+    assert who["display"] == "Camille Test"
+    assert event["agent"][0]["altId"] == "99900000019"
+    assert event["purposeOfEvent"][0]["coding"][0]["code"] == "bris_de_glace"
+    assert event["purposeOfEvent"][0]["text"] == "Urgence"
+    assert event["entity"][0] == {"what": {"reference": "DocumentReference/d1"}, "name": "Lettre"}
+    assert event["recorded"]
+
+
+def test_each_trace_follows_the_one_before_and_the_chain_verifies() -> None:
+    for number in range(20):
+        audit.trace(by=NURSE, action="dmp.search", patient=f"p{number}")
+    lanes: dict[int, bytes] = {}
+    for lane, seq, prev, digest in _links():
+        assert seq == 1 or prev == lanes[lane]
+        lanes[lane] = digest
+    verdict = audit.verify()
+    assert verdict.broken is None
+    assert verdict.traces >= 20
+
+
+@pytest.mark.parametrize(
+    ("tamper", "what"),
+    [
+        ("UPDATE audit_trace SET subject = 'someone else' WHERE patient = 'p3'", "changed"),
+        ("UPDATE audit_trace SET content = '{}' WHERE patient = 'p3'", "changed"),
+        ("DELETE FROM audit_trace WHERE patient = 'p3'", "missing"),
+        ("DELETE FROM audit_trace WHERE patient = 'p9'", "cut"),
+        ("UPDATE audit_trace SET prev = '\\x00' WHERE patient = 'p3'", "unlinked"),
+    ],
+)
+def test_tampering_is_named(tamper: str, what: str) -> None:
+    for number in range(10):
+        audit.trace(by=NURSE, action="dmp.search", patient=f"p{number}")
+    with db.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_trace DISABLE TRIGGER audit_append_only")
+        cursor.execute(tamper)
+        cursor.execute("ALTER TABLE audit_trace ENABLE TRIGGER audit_append_only")
+    broken = audit.verify().broken
+    assert broken is not None
+    assert broken.what == what
+
+
+def test_a_trace_can_be_neither_changed_nor_removed() -> None:
+    audit.trace(by=NURSE, action="dmp.search", patient="p1")
+    for statement in ("UPDATE audit_trace SET subject = ''", "DELETE FROM audit_trace"):
+        with pytest.raises(Exception, match="append-only"), db.transaction(), db.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def test_reads_traced_later_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
+    monkeypatch.delenv("VIRAGE_AUDIT_LATER", raising=False)
+    for _ in range(3):
+        audit.later(by=NURSE, action="fhir.read", patient="later1", entities=["Patient/later1"])
+    assert audit.for_patient("later1") == []
+    assert audit.flush() == 3
+    assert len(audit.for_patient("later1")) == 3
+    assert audit.verify().broken is None
