@@ -8,7 +8,12 @@ from virage.core.callers import Caller
 pytestmark = pytest.mark.django_db
 
 NURSE = Caller(
-    kind="professional", subject="899900000019", rpps="99900000019", name="Camille Test", purpose="bris_de_glace", reason="Urgence"
+    kind="professional",
+    subject="899900000019",
+    rpps="99900000019",
+    name="Camille Test",
+    purpose="bris_de_glace",
+    reason="Urgence",
 )
 
 
