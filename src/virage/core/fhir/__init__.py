@@ -1,0 +1,47 @@
+"""The FHIR R4 engine, free of any web framework: a request value in, an answer value out.
+
+Doors: `FhirService`, `Operation`, `FhirRequest`, `FhirResponse`, `register_egress`, `Store`, `Version`, `space`; and the
+modules `json`, `outcome`, `router`, `definitions`, `fhirpath`, `validation`, `xml`. Names are fetched on first use: reading
+one definition must not load the store, nor the other way round.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from virage.core.fhir.request import FhirRequest, FhirResponse
+    from virage.core.fhir.service import FhirService, Operation, register_egress
+    from virage.core.fhir.store import Store, Version, patient_key, space
+
+_HOMES = {
+    "FhirRequest": "request",
+    "FhirResponse": "request",
+    "FhirService": "service",
+    "Operation": "service",
+    "register_egress": "service",
+    "Store": "store",
+    "Version": "store",
+    "patient_key": "store",
+    "space": "store",
+}
+
+__all__ = [
+    "FhirRequest",
+    "FhirResponse",
+    "FhirService",
+    "Operation",
+    "Store",
+    "Version",
+    "patient_key",
+    "register_egress",
+    "space",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,197 @@
+"""JSON as FHIR needs it: fast, with the decimals kept as they were written, and nothing that could harm the reader.
+
+`loads` reads with orjson. Two things orjson cannot keep are found by cheap counts over the raw bytes, and only then the
+text is read a second time by the standard library: decimals whose text matters (`72.50`, `1.0E-24`) become `WireDecimal`,
+and a key given twice in one object is refused.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+
+from virage.core.errors import Malformed
+
+MAX_DEPTH = 100  # R4 resources stay under 30; beyond, recursive readers further down would be at risk
+MAX_NUMBER = 64  # characters of one number
+MAX_EXPONENT = 400  # the R4 examples go to 1.0E245
+
+# A number with a point or an exponent, or an integer too long for 64 bits, where a value may stand.
+_FINE_NUMBER = re.compile(rb"[:\[,]\s*(-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)|-?\d{19,})")
+
+
+class WireDecimal(Decimal):
+    """A decimal that remembers how it was written, so that it leaves as it came in."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> "WireDecimal":
+        value = super().__new__(cls, text)
+        value.text = text
+        return value
+
+    def __copy__(self) -> "WireDecimal":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "WireDecimal":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (WireDecimal, (self.text,))
+
+
+class MalformedJson(Malformed):
+    """The bytes are not JSON that this house reads; the sentence says where and why."""
+
+    code = "FHIR.JSON"
+
+
+def loads(data: bytes) -> dict[str, Any]:
+    """Read one JSON object. Raises MalformedJson (400) for anything that is not one, or that is a bomb."""
+    value = read(data)
+    if type(value) is not dict:
+        raise MalformedJson(f"Un objet JSON est attendu, entre accolades ; ici c'est {_kind(value)}.")
+    return value
+
+
+def read(data: bytes) -> Any:
+    """Read any JSON value with the same care: a JSON Patch is an array."""
+    if data[:3] == b"\xef\xbb\xbf":
+        data = data[3:]
+    if not data.strip():
+        raise MalformedJson("Le corps de la requête est vide : une ressource FHIR en JSON est attendue.")
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise _refusal(data, error) from None
+    keys = _measure(value)
+    # Every key is followed by `":`; fewer keys than that means a key given twice, or a text that holds the same bytes.
+    if keys != data.count(b'":') or any(not _plain(token) for token in _FINE_NUMBER.findall(data)):
+        value = _careful(data)
+    if b"\\u0000" in data and _holds_nul(value):
+        raise MalformedJson("Un texte contient le caractère nul (U+0000), que FHIR interdit : retirez-le.")
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Write compact UTF-8 JSON; decimals leave with the text they came in with."""
+    return orjson.dumps(value, default=_fragment)
+
+
+def pretty(value: Any) -> bytes:
+    """Write JSON for human eyes, two spaces a level."""
+    return orjson.dumps(value, default=_fragment, option=orjson.OPT_INDENT_2)
+
+
+def fragment(body: bytes) -> orjson.Fragment:
+    """JSON bytes to be placed as they are inside a larger value given to `dumps`."""
+    return orjson.Fragment(body)
+
+
+def number(text: str) -> float | Decimal:
+    """The value of a decimal's text: a float where writing it gives the same text again, a WireDecimal elsewhere."""
+    if len(text) > MAX_NUMBER:
+        raise MalformedJson(f"Un nombre de {len(text)} caractères est refusé : {MAX_NUMBER} au plus.")
+    if "e" not in text and "E" not in text:
+        quick = float(text)
+        if repr(quick) == text:
+            return quick
+    try:
+        value = WireDecimal(text)
+    except InvalidOperation:
+        raise MalformedJson("Un nombre est illisible.") from None
+    if abs(value.adjusted()) > MAX_EXPONENT:
+        raise MalformedJson(f"Un nombre hors de toute mesure est refusé : l'exposant est limité à {MAX_EXPONENT}.")
+    return value
+
+
+def _plain(token: bytes) -> bool:
+    text = token.decode()
+    return "." in text and "e" not in text and "E" not in text and len(text) < MAX_NUMBER and repr(float(text)) == text
+
+
+def _fragment(value: Any) -> Any:
+    if isinstance(value, WireDecimal):
+        return orjson.Fragment(value.text)
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
+    if isinstance(value, tuple | frozenset | set):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def _measure(value: Any) -> int:
+    """Count the keys, and refuse a depth beyond MAX_DEPTH; level by level, so that no depth can hurt."""
+    keys = 0
+    depth = 0
+    level = [value]
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise MalformedJson(f"Le JSON est imbriqué sur plus de {MAX_DEPTH} niveaux : c'est refusé.")
+        below: list[Any] = []
+        push: Callable[[Any], None] = below.append
+        for item in level:
+            kind = type(item)
+            if kind is dict:
+                keys += len(item)
+                for child in item.values():
+                    if type(child) is dict or type(child) is list:
+                        push(child)
+            elif kind is list:
+                for child in item:
+                    if type(child) is dict or type(child) is list:
+                        push(child)
+        level = below
+    return keys
+
+
+def _careful(data: bytes) -> Any:
+    """The second reading: exact decimals, keys given twice refused. Depth was measured before."""
+    return json.loads(data.decode(), parse_float=number, parse_int=_integer, object_pairs_hook=_object)
+
+
+def _integer(text: str) -> int | float | Decimal:
+    return int(text) if len(text) < 19 else number(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                name = key if key.isidentifier() and len(key) < 64 else "?"
+                raise MalformedJson(f"La propriété « {name} » est donnée deux fois dans le même objet JSON.")
+            seen.add(key)
+    return value
+
+
+def _holds_nul(value: Any) -> bool:
+    if type(value) is str:
+        return "\x00" in value
+    if type(value) is dict:
+        return any("\x00" in key or _holds_nul(child) for key, child in value.items())
+    return type(value) is list and any(_holds_nul(child) for child in value)
+
+
+def _kind(value: Any) -> str:
+    if type(value) is list:
+        return "un tableau"
+    if type(value) is str:
+        return "un texte"
+    return "la valeur null" if value is None else "un nombre ou un booléen"
+
+
+def _refusal(data: bytes, error: orjson.JSONDecodeError) -> MalformedJson:
+    try:
+        data.decode()
+    except UnicodeDecodeError as bad:
+        return MalformedJson(f"Le corps n'est pas en UTF-8 : l'octet {bad.start + 1} est illisible.")
+    if "recursion" in error.msg.lower():
+        return MalformedJson(f"Le JSON est imbriqué sur plus de {MAX_DEPTH} niveaux : c'est refusé.")
+    return MalformedJson(f"Le JSON est illisible à la ligne {error.lineno}, colonne {error.colno}.")

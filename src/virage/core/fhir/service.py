@@ -1,0 +1,144 @@
+"""What a FHIR base declares: its types, its own operations, what it does differently. One value, read by the router."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from virage.core.callers import Caller
+from virage.core.fhir.request import FhirRequest, FhirResponse
+
+if TYPE_CHECKING:
+    from virage.core.fhir.store import Store
+
+Handler = Callable[[FhirRequest, "FhirService"], FhirResponse]
+EgressGuard = Callable[[dict[str, Any], Caller, str], dict[str, Any]]
+
+TYPE_INTERACTIONS = frozenset(
+    "read vread update patch delete history-instance history-type create search-type".split()
+)
+SYSTEM_INTERACTIONS = frozenset("transaction batch search-system history-system".split())
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation `$name`, at one or several levels.
+
+    `type` is the resource type it belongs to, `""` for the whole base, `"*"` for every type; `level` holds `system`, `type`,
+    `instance` separated by spaces. `affects_state=False` opens it to GET as well. `definition` is the canonical address of its
+    OperationDefinition. `public` operations are served without a token. The router does not decide who may call: `handler`
+    asks `core.access` what it needs, because only it knows what it touches.
+    """
+
+    name: str
+    handler: Handler
+    type: str = ""
+    level: str = "system"
+    affects_state: bool = True
+    definition: str = ""
+    public: bool = False
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """The levels as a set."""
+        return frozenset(self.level.split())
+
+
+@dataclass(frozen=True)
+class FhirService:
+    """One FHIR base: `/dmp/fhir`, kept in the space `dmp` whose number in the store's keys is `code`.
+
+    `types` maps each served type to its interactions; None serves every R4 type with every interaction. `system` are the
+    interactions on the whole base. `overrides` answer instead of the router, by (interaction, type or `"*"`); they may call
+    `router.default(request, service)` to go on as usual. `search_parameters` are SearchParameter resources of this base,
+    `profiles` the canonical addresses it supports, by type.
+    """
+
+    base: str
+    space: str
+    code: int
+    title: str
+    types: Mapping[str, Collection[str]] | None = None
+    system: Collection[str] = SYSTEM_INTERACTIONS
+    overrides: Mapping[tuple[str, str], Handler] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    search_parameters: tuple[dict[str, Any], ...] = ()
+    profiles: Mapping[str, Collection[str]] = field(default_factory=dict)
+    purpose: str = ""
+
+    @cached_property
+    def store(self) -> "Store":
+        """The store of this service's space."""
+        from virage.core.fhir.store import Store, space
+
+        return Store(space(self.space))
+
+    @cached_property
+    def served(self) -> Mapping[str, frozenset[str]]:
+        """Every served type with its interactions."""
+        if self.types is not None:
+            return {name: frozenset(interactions) for name, interactions in self.types.items()}
+        from virage.core.fhir import definitions
+
+        return dict.fromkeys(definitions.resource_types(), TYPE_INTERACTIONS)
+
+    @cached_property
+    def operation_table(self) -> Mapping[tuple[str, str], tuple[Operation, ...]]:
+        """Operations by (level, name), the standard ones after those of the room, which win."""
+        from virage.core.fhir.interactions.operations import STANDARD
+
+        table: dict[tuple[str, str], tuple[Operation, ...]] = {}
+        for operation in (*self.operations, *STANDARD):
+            for level in operation.levels:
+                table[level, operation.name] = (*table.get((level, operation.name), ()), operation)
+        return table
+
+    def operation(self, level: str, name: str, type: str) -> Operation | None:
+        """The operation that answers `$name` at this level for this type, or None."""
+        for operation in self.operation_table.get((level, name), ()):
+            if level == "system" or operation.type in ("*", type):
+                return operation
+        return None
+
+
+SERVICES: dict[str, FhirService] = {}
+"""Services by space, filled by `register`."""
+
+
+def register(service: FhirService) -> FhirService:
+    """Make the service known to the house; called once for each `ROOM.fhir` by the site. Returns the service."""
+    SERVICES[service.space] = service
+    return service
+
+
+_GUARDS: dict[str, tuple[EgressGuard, ...]] = {}
+
+
+def register_egress(type: str, guard: EgressGuard) -> None:
+    """Have `guard(resource, caller, space)` look at every resource of this type that leaves any base by any interaction.
+
+    It returns the resource to send, which may be the one it got, and must not change that one in place. Registering the same
+    guard twice has no effect.
+    """
+    present = _GUARDS.get(type, ())
+    if guard not in present:
+        _GUARDS[type] = (*present, guard)
+
+
+def egress(type: str) -> tuple[EgressGuard, ...]:
+    """The guards of a type; empty for most."""
+    return _GUARDS.get(type, ())
+
+
+def guarded_types() -> frozenset[str]:
+    """The types that have a guard."""
+    return frozenset(_GUARDS)
+
+
+SHARED = FhirService(
+    base="/fhir",
+    space="fhir",
+    code=0,
+    title="Entrepôt FHIR R4 partagé",
+    purpose="Toutes les ressources FHIR R4, pour les logiciels et les services qui n'ont pas de base à eux.",
+)
