@@ -1,0 +1,164 @@
+"""Value sets and code systems of R4 that can be listed, expanded when first asked for."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from virage.core.fhir.definitions import facts
+
+Code = tuple[str, str]
+Finder = Callable[[str], Mapping[str, Any] | None]
+
+# A list longer than this is not for keeping in memory as a set: a terminology service answers for it.
+MAX_CODES = 200_000
+
+
+def plain(url: str) -> str:
+    """A canonical URL without its version."""
+    return url.partition("|")[0]
+
+
+def value_set(url: str) -> Mapping[str, Any] | None:
+    """The ValueSet of the specification with this URL (version ignored), or None."""
+    name = "valueset/" + plain(url)
+    return facts.chunk(name) if facts.has(name) else None
+
+
+def code_system(url: str) -> Mapping[str, Any] | None:
+    """The CodeSystem of the specification with this URL (version ignored), or None."""
+    name = "codesystem/" + plain(url)
+    return facts.chunk(name) if facts.has(name) else None
+
+
+@functools.cache
+def codes(valueset_url: str) -> frozenset[Code] | None:
+    """Every (system, code) of a value set of the specification; None when it is unknown or cannot be listed."""
+    found = value_set(valueset_url)
+    return None if found is None else expand(found, value_set, code_system)
+
+
+@functools.cache
+def plain_codes(valueset_url: str) -> frozenset[str] | None:
+    """The codes of a value set without their systems, as an element of type `code` carries them."""
+    found = codes(valueset_url)
+    return None if found is None else frozenset(code for _, code in found)
+
+
+def expand(
+    source: Mapping[str, Any], find_value_set: Finder, find_code_system: Finder, _open: tuple[str, ...] = ()
+) -> frozenset[Code] | None:
+    """The codes of any ValueSet; None when a part of it cannot be listed (unknown system, filter not computable).
+
+    A value set that includes itself, directly or not, adds nothing by that include.
+    """
+    url = source.get("url", "")
+    if "compose" not in source:
+        contains = source.get("expansion", {}).get("contains")
+        return None if contains is None else frozenset(_contained(contains))
+    total: set[Code] = set()
+    for side in ("include", "exclude"):
+        for part in source["compose"].get(side, ()):
+            found = _include(part, find_value_set, find_code_system, (*_open, url))
+            if found is None or len(total) + len(found) > MAX_CODES:
+                return None
+            total = total | found if side == "include" else total - found
+    return frozenset(total)
+
+
+def _contained(lines: list[Mapping[str, Any]]) -> set[Code]:
+    found: set[Code] = set()
+    waiting = list(lines)
+    while waiting:
+        line = waiting.pop()
+        if line.get("code") and not line.get("abstract"):
+            found.add((line.get("system", ""), line["code"]))
+        waiting.extend(line.get("contains", ()))
+    return found
+
+
+def _include(
+    part: Mapping[str, Any], find_value_set: Finder, find_code_system: Finder, opened: tuple[str, ...]
+) -> set[Code] | frozenset[Code] | None:
+    found: set[Code] | frozenset[Code] | None = None
+    system = part.get("system", "")
+    if "concept" in part:
+        found = {(system, each["code"]) for each in part["concept"]}
+    elif system:
+        definition = find_code_system(system)
+        if definition is None or definition.get("content") not in ("complete", "supplement"):
+            return None
+        found = concepts(definition, part.get("filter", ()))
+        if found is None:
+            return None
+    for url in part.get("valueSet", ()):
+        if plain(url) in opened or len(opened) > 20:
+            continue
+        other = find_value_set(url)
+        listed = None if other is None else expand(other, find_value_set, find_code_system, opened)
+        if listed is None:
+            return None
+        found = listed if found is None else found & listed
+    return set() if found is None else found
+
+
+def concepts(definition: Mapping[str, Any], filters: Any = ()) -> set[Code] | None:
+    """Codes of a code system that pass every filter; None when a filter is of a kind we do not compute."""
+    system = definition["url"]
+    parents: dict[str, set[str]] = {}
+    known: dict[str, Mapping[str, Any]] = {}
+    waiting: list[tuple[Mapping[str, Any], str]] = [(each, "") for each in definition.get("concept", ())]
+    while waiting:
+        line, parent = waiting.pop()
+        code = line["code"]
+        known[code] = line
+        above = parents.setdefault(code, set())
+        if parent:
+            above.add(parent)
+        for each in line.get("property", ()):
+            if each["code"] in ("subsumedBy", "parent") and "valueCode" in each:
+                above.add(each["valueCode"])
+        waiting.extend((child, code) for child in line.get("concept", ()))
+    chosen = set(known)
+    for each in filters:
+        passed = _filter(each, known, parents)
+        if passed is None:
+            return None
+        chosen &= passed
+    return {(system, code) for code in chosen}
+
+
+def _filter(
+    rule: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], parents: Mapping[str, set[str]]
+) -> set[str] | None:
+    operator, value, prop = rule.get("op"), rule.get("value", ""), rule.get("property")
+    if prop in ("concept", "code") and operator in ("is-a", "descendent-of", "is-not-a"):
+        children: dict[str, list[str]] = {}
+        for code, above in parents.items():
+            for parent in above:
+                children.setdefault(parent, []).append(code)
+        found: set[str] = {value} if value in known else set()
+        waiting = list(found)
+        while waiting:
+            for child in children.get(waiting.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    waiting.append(child)
+        if operator == "descendent-of":
+            found.discard(value)
+        return set(known) - found if operator == "is-not-a" else found
+    if prop in ("concept", "code") and operator in ("in", "not-in", "="):
+        listed = {each.strip() for each in value.split(",")}
+        return set(known) - listed if operator == "not-in" else set(known) & listed
+    if operator == "=":
+        return {
+            code
+            for code, line in known.items()
+            for each in line.get("property", ())
+            if each["code"] == prop and _text(each) == value
+        }
+    return None
+
+
+def _text(prop: Mapping[str, Any]) -> str:
+    value = next((content for key, content in prop.items() if key.startswith("value")), "")
+    return str(value).lower() if isinstance(value, bool) else str(value)
