@@ -23,7 +23,8 @@ class VirageError(Exception):
     """A refusal that a person or a program can act on.
 
     `code` is stable and dotted, such as `INS.TRAITS_MISSING`; `text` is French and says what to do; `status` is HTTP;
-    `issue` is the FHIR issue type; `path` tells where in the input; `issues` lists every finding when there are several.
+    `issue` is the FHIR issue type; `path` tells where in the input; `issues` lists every finding when there are several; `ways_out` are (label, address) pairs that a page offers to whoever was
+    refused.
     Nothing personal goes into `text`: errors are logged and shown to people who may not see the data.
     """
 
@@ -40,10 +41,12 @@ class VirageError(Exception):
         issue: str | None = None,
         path: str = "",
         issues: Sequence[Issue] = (),
+        ways_out: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(text)
         self.text = text
         self.path = path
+        self.ways_out: tuple[tuple[str, str], ...] = tuple(ways_out)
         if code is not None:
             self.code = code
         if status is not None:

@@ -1,0 +1,11 @@
+"""The pages' common look: layout, navigation by role, components, errors that help.
+
+Templates are written once in the State's component names (`fr-btn`, `fr-table`, …); a theme dresses them. `neutral`, the
+default, is a style sheet of ours without any State mark; `dsfr` loads the State's design system and is reserved to those
+entitled to it (terms of use of the DSFR). Chosen by `VIRAGE_THEME`.
+"""
+
+from virage.core.web.navigation import PORTALS, Portal, register_menu
+from virage.core.web.refusals import refusal_page
+
+__all__ = ["PORTALS", "Portal", "refusal_page", "register_menu"]

@@ -1,0 +1,49 @@
+"""The page that a refusal becomes: what was refused, by which rule, and the way out."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from virage.core.errors import Unknown, VirageError
+
+_TITLES = {
+    400: "Nous n’avons pas compris la demande",
+    401: "Identifiez-vous",
+    403: "Accès refusé",
+    404: "Page introuvable",
+    405: "Action impossible ici",
+    409: "L’action n’est plus possible",
+    413: "Le fichier est trop volumineux",
+    422: "La demande contient des erreurs",
+    429: "Trop de tentatives",
+    500: "Une erreur est survenue",
+    503: "Service momentanément indisponible",
+}
+
+
+def refusal_page(request: HttpRequest, error: VirageError) -> HttpResponse:
+    """Render an error as a page, or as a fragment for htmx, with its HTTP status."""
+    template = "web/refusal_fragment.html" if request.headers.get("HX-Request") == "true" else "web/refusal.html"
+    title = _TITLES.get(error.status, _TITLES[400] if error.status < 500 else _TITLES[500])
+    context = {"title": title, "error": error, "status": error.status}
+    return render(request, template, context, status=error.status)
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404 for an address that leads nowhere."""
+    text = "Cette adresse ne mène à aucune page. Vérifiez-la, ou repartez de l’accueil."
+    return refusal_page(request, Unknown(text, code="WEB.PAGE_UNKNOWN"))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500: ours to mend; nothing of what was sent is shown or kept."""
+    text = "L’erreur vient de nous et a été signalée. Rien n’a été enregistré : vous pouvez recommencer."
+    return refusal_page(request, VirageError(text, code="WEB.INTERNAL", status=500, issue="exception"))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form that was not issued by us, or that waited too long."""
+    text = (
+        "Le formulaire a expiré ou ne vient pas de ce site ; rien n’a été enregistré. "
+        "Revenez à la page précédente, rechargez-la et envoyez de nouveau."
+    )
+    return refusal_page(request, VirageError(text, code="WEB.CSRF", status=403, issue="forbidden"))
