@@ -6,7 +6,9 @@ import pytest
 
 from tests.house.source import Module, modules, room_of
 
-_WRITES = frozenset({"save", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "create", "update", "delete"})
+_WRITES = frozenset(
+    {"save", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "create", "update", "delete"}
+)
 # Engines that are the means of writing; their own state has its own functions.
 _ENGINES = ("core.db", "core.fhir", "core.audit", "core.events", "core.blobs")
 
@@ -67,7 +69,9 @@ def test_every_action_leaves_a_trace(module: Module) -> None:
         calls = _calls(functions[name])
         if calls & tracing:
             return True
-        return any(traces(call, seen | {name}) for call in calls if call in functions and call not in seen and call != name)
+        return any(
+            traces(call, seen | {name}) for call in calls if call in functions and call not in seen and call != name
+        )
 
     silent = [function.name for function in _own_functions(module.tree) if not traces(function.name)]
     assert silent == []

@@ -93,9 +93,18 @@ class Visitor:
         if json is not None:
             sent.setdefault("Content-Type", "application/fhir+json")
         response = self.http.request(
-            method, url, json=json, data=data, files=files, params=params, headers=sent, auth=auth or httpx.USE_CLIENT_DEFAULT
+            method,
+            url,
+            json=json,
+            data=data,
+            files=files,
+            params=params,
+            headers=sent,
+            auth=auth or httpx.USE_CLIENT_DEFAULT,
         )
-        self.say(f"{method} {urlsplit(str(response.url)).path} → {response.status_code}, {len(response.content)} octets")
+        self.say(
+            f"{method} {urlsplit(str(response.url)).path} → {response.status_code}, {len(response.content)} octets"
+        )
         return response
 
     def page(self, method: str, url: str, **options: Any) -> Page:
@@ -111,9 +120,11 @@ class Visitor:
         tree = html.document_fromstring(response.text or "<html><body></body></html>")
         return Page(str(response.url), response.status_code, response.text, tree)
 
-    def submit(self, page: Page, form: html.FormElement, *, button: tuple[str, str] | None = None, **values: str) -> Page:
+    def submit(
+        self, page: Page, form: html.FormElement, *, button: tuple[str, str] | None = None, **values: str
+    ) -> Page:
         """Send a form of a page with its hidden fields, these values, and the button pressed."""
-        fields = {key: value for key, value in form.form_values()}
+        fields = dict(form.form_values())
         fields.update(values)
         if button:
             fields[button[0]] = button[1]
