@@ -41,7 +41,39 @@ def test_every_template_is_used() -> None:
 
 
 # French terms of law or of the field that stand in names of the code: each has its line in the glossary.
-_TERMS = ["matricule", "ins", "insi", "rpps", "finess", "annuaire", "dmp", "ens", "bsp", "psc", "cps", "ror", "smt", "mssante", "apcv", "cda", "pdsm", "vihf", "nir", "nia", "rniv", "traits", "commune", "douteux", "fictif", "homonyme", "igc", "bris_de_glace", "centre_15", "medecin_traitant", "lps"]
+_TERMS = [
+    "matricule",
+    "ins",
+    "insi",
+    "rpps",
+    "finess",
+    "annuaire",
+    "dmp",
+    "ens",
+    "bsp",
+    "psc",
+    "cps",
+    "ror",
+    "smt",
+    "mssante",
+    "apcv",
+    "cda",
+    "pdsm",
+    "vihf",
+    "nir",
+    "nia",
+    "rniv",
+    "traits",
+    "commune",
+    "douteux",
+    "fictif",
+    "homonyme",
+    "igc",
+    "bris_de_glace",
+    "centre_15",
+    "medecin_traitant",
+    "lps",
+]
 
 
 @pytest.mark.parametrize("term", _TERMS)
