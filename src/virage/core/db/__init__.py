@@ -1,0 +1,18 @@
+"""PostgreSQL for the house: one connection per thread, transactions, locks, bulk copy; the embedded server in `embedded`.
+
+Everything goes through Django's connection of the thread, so the ORM and raw SQL share one transaction. Importing this
+package is cheap and does not need Django to be set up; using it does.
+"""
+
+from virage.core.db.session import (
+    after_commit,
+    connection,
+    copy_rows,
+    cursor,
+    in_transaction,
+    lock,
+    retrying,
+    transaction,
+)
+
+__all__ = ["after_commit", "connection", "copy_rows", "cursor", "in_transaction", "lock", "retrying", "transaction"]

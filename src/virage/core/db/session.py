@@ -1,0 +1,126 @@
+"""What the other engines and rooms do with the database."""
+
+import hashlib
+import random
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from django.db import connections
+from django.db import transaction as django_transaction
+from django.db.utils import OperationalError
+from psycopg import sql
+
+Result = TypeVar("Result")
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+_RETRIED = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_ATTEMPTS = 5
+
+
+def connection() -> Any:
+    """Django's connection of this thread, open, and alive when no transaction is under way.
+
+    A connection that the server closed meanwhile (restart) is replaced; inside a transaction it is left for the next
+    statement to fail, because the work done so far is lost.
+    """
+    wrapper: Any = connections["default"]
+    if wrapper.connection is None:
+        wrapper.ensure_connection()
+    elif not wrapper.in_atomic_block and is_dead(wrapper.connection):
+        wrapper.close()
+        wrapper.ensure_connection()
+    return wrapper
+
+
+def is_dead(raw: psycopg.Connection[Any]) -> bool:
+    """Whether the server has gone, without a round trip: nothing should be readable on an idle connection but a farewell."""
+    if raw.closed:
+        return True
+    poll = select.poll()
+    poll.register(raw.fileno(), select.POLLIN | select.POLLHUP)
+    if not poll.poll(0):
+        return False
+    raw.pgconn.consume_input() if raw.pgconn.status == 0 else None  # a notice or a notification is not a farewell
+    return raw.pgconn.status != 0 or raw.closed or bool(poll.poll(0))
+
+
+@contextmanager
+def cursor() -> Iterator[Cursor]:
+    """A psycopg cursor (tuples, parameters bound by the server, statements prepared) on the thread's connection.
+
+    Inside `transaction()` it takes part in it; outside, each statement commits by itself. Placeholders are `%s`. jsonb
+    columns arrive as `str`, as Django asks of the connection. Raises psycopg errors.
+    """
+    raw = connection().connection
+    with psycopg.Cursor(raw) as opened:
+        yield opened
+
+
+def transaction() -> AbstractContextManager[Any]:
+    """All or nothing, for the ORM and for `cursor()`. Nested: a savepoint."""
+    connection()
+    return django_transaction.atomic()
+
+
+def in_transaction() -> bool:
+    """Whether this thread is inside `transaction()`."""
+    return bool(connections["default"].in_atomic_block)
+
+
+def retrying(work: Callable[[], Result]) -> Result:
+    """Run `work` in a transaction, again (5 times at most) when PostgreSQL gave it up for another one.
+
+    `work` must have no effect outside the database. Inside a transaction already open it runs once: only the outermost
+    one can be retried.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        nested = in_transaction()
+        try:
+            with transaction():
+                return work()
+        except (psycopg.OperationalError, OperationalError) as error:
+            cause = error if isinstance(error, psycopg.Error) else error.__cause__
+            if nested or attempt == _ATTEMPTS or getattr(cause, "sqlstate", None) not in _RETRIED:
+                raise
+        time.sleep(random.uniform(0, 0.02 * 2**attempt))
+
+
+def lock(key: str) -> None:
+    """Hold the lock named `key` until the end of the transaction under way; wait for whoever holds it.
+
+    Raises RuntimeError outside a transaction, where the lock would be let go at once.
+    """
+    if not in_transaction():
+        raise RuntimeError("db.lock needs db.transaction")
+    number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+    with cursor() as opened:
+        opened.execute("SELECT pg_advisory_xact_lock(%s::bigint)", (number,))
+
+
+def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, types: Sequence[str] = ()) -> int:
+    """COPY rows into a table, in the transaction under way (or by itself); answers how many.
+
+    With `types` (PostgreSQL type names, one a column) the copy is binary: faster, and each value must be exactly of its type.
+    """
+    form = sql.SQL(" (FORMAT BINARY)") if types else sql.SQL("")
+    statement = sql.SQL("COPY {} ({}) FROM STDIN{}").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns)), form
+    )
+    with cursor() as opened:
+        with opened.copy(statement) as copy:
+            if types:
+                copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+        return opened.rowcount
+
+
+def after_commit(work: Callable[[], None]) -> None:
+    """Run `work` once the transaction under way is committed; at once when there is none; never when it is rolled back."""
+    django_transaction.on_commit(work)

@@ -1,0 +1,72 @@
+"""The command line: finds every command, says what is wrong in one line, answers an exit code."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from virage.core.commands import Command, UsageError
+from virage.core.errors import VirageError
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad usage is one line that says what to do, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog} : {message}. Voir « {self.prog} --help ».\n")
+
+
+def parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
+    """The parser of all commands; two-word names become a command and its sub-command."""
+    root = _Parser(prog="virage", description="La plateforme nationale de santé numérique, en un programme.")
+    verbs = root.add_subparsers(title="commandes", metavar="COMMANDE", dest="verb", required=True, parser_class=_Parser)
+    groups: dict[str, argparse._SubParsersAction] = {}
+    for command in sorted(commands, key=lambda command: command.name):
+        first, _, second = command.name.partition(" ")
+        if second:
+            if first not in groups:
+                lines = "; ".join(other.help for other in commands if other.name.startswith(f"{first} "))
+                group = verbs.add_parser(first, help=lines)
+                groups[first] = group.add_subparsers(
+                    metavar="ACTION", dest="action", required=True, parser_class=_Parser
+                )
+            leaf = groups[first].add_parser(second, help=command.help, description=command.help)
+        else:
+            leaf = verbs.add_parser(first, help=command.help, description=command.help)
+        command.configure(leaf)
+        leaf.set_defaults(command=command)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; answers its exit code. A refusal is one line on standard error."""
+    from virage.site import house
+
+    chosen = parser(house.commands()).parse_args(arguments)
+    command: Command = chosen.command
+    try:
+        if command.django:
+            from virage.core import settings
+
+            settings.require()
+            os.environ.setdefault("DJANGO_SETTINGS_MODULE", "virage.site.settings")
+            import django
+
+            django.setup()
+        return command.run(chosen)
+    except UsageError as error:
+        print(f"virage {command.name} : {error.text}", file=sys.stderr)  # noqa: T201
+        return 2
+    except VirageError as error:
+        print(f"virage {command.name} : {error.text}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Django's settings, all derived from the table of `virage.core.settings`."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from virage.core import settings as house_settings
+from virage.core.settings import SettingError, flag, get, number, sandbox, secret_key
+from virage.site import house
+
+SECRET_KEY = secret_key()
+DEBUG = False
+ALLOWED_HOSTS = [host.strip() for host in get("VIRAGE_ALLOWED_HOSTS").split(",") if host.strip()]
+CSRF_TRUSTED_ORIGINS = [house_settings.base_url()]
+ROOT_URLCONF = "virage.site.urls"
+WSGI_APPLICATION = "virage.site.wsgi.application"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "django_htmx",
+    "procrastinate.contrib.django",
+    *house.apps(),
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+def _database(url: str) -> dict[str, Any]:
+    """Django's description of the database: an empty HOST means the embedded server, found when first connecting."""
+    prepare = 5 if flag("VIRAGE_DATABASE_PREPARE") else None
+    described: dict[str, Any] = {
+        "ENGINE": "virage.core.db.backend",
+        "NAME": "virage",
+        "HOST": "",
+        "PORT": "",
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": prepare is None,
+        "OPTIONS": {"prepare_threshold": prepare, "application_name": "virage"},
+    }
+    if url:
+        parts = urlsplit(url)
+        if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
+            raise SettingError("VIRAGE_DATABASE_URL doit s'écrire postgresql://utilisateur:secret@machine:5432/base.")
+        options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+        described |= {
+            "NAME": unquote(parts.path.strip("/")),
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": unquote(options.pop("host", "") or parts.hostname or "localhost"),
+            "PORT": str(parts.port or options.pop("port", "5432")),
+        }
+        described["OPTIONS"] |= {key: unquote(value) for key, value in options.items()}
+    return described
+
+
+DATABASES = {"default": _database(get("VIRAGE_DATABASE_URL"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", "Français")]
+TIME_ZONE = "Europe/Paris"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = house_settings.home() / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+_HTTPS = house_settings.base_url().startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 60 * 1024 * 1024
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": get("VIRAGE_LOG_LEVEL").upper()},
+}
+
+VIRAGE_SANDBOX = sandbox()
+VIRAGE_WORKERS = number("VIRAGE_WORKERS", 1, 256)
