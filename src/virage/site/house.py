@@ -16,12 +16,11 @@ _FLOORS = ("core", "trust", "services", "platforms", "innovation", "governance",
 
 def packages(having: str) -> list[str]:
     """Dotted names of the rooms and engines that hold the file `having`, floor by floor, by name on a floor."""
-    found = []
+    found: list[Path] = []
     for floor in _FLOORS:
         base = _ROOT / floor
-        for path in sorted({*base.glob(having), *base.glob(f"*/{having}"), *base.glob(f"*/*/{having}")}):
-            found.append(".".join(("virage", *path.parent.relative_to(_ROOT).parts)))
-    return found
+        found.extend(sorted({*base.glob(having), *base.glob(f"*/{having}"), *base.glob(f"*/*/{having}")}))
+    return [".".join(("virage", *path.parent.relative_to(_ROOT).parts)) for path in found]
 
 
 @cache

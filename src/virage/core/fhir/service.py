@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 Handler = Callable[[FhirRequest, "FhirService"], FhirResponse]
 EgressGuard = Callable[[dict[str, Any], Caller, str], dict[str, Any]]
 
-TYPE_INTERACTIONS = frozenset(["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"])
+TYPE_INTERACTIONS = frozenset(
+    ["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"]
+)
 SYSTEM_INTERACTIONS = frozenset(["transaction", "batch", "search-system", "history-system"])
 
 
