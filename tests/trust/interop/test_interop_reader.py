@@ -1,4 +1,5 @@
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -67,8 +68,6 @@ def test_any_bytes_are_refused_or_read(document: bytes) -> None:
 @given(st.integers(0, len(_SAMPLE) - 1), st.integers(0, 300), st.binary(max_size=12))
 def test_a_damaged_document_never_crashes_the_reader(at: int, removed: int, put: bytes) -> None:
     damaged = _SAMPLE[:at] + put + _SAMPLE[at + removed :]
-    try:
+    with suppress(VirageError):
         check(damaged)
-        render(damaged)
-    except VirageError as refusal:
-        assert refusal.text
+        assert render(damaged).startswith("<article")

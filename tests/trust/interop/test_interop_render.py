@@ -89,7 +89,24 @@ def test_links_that_run_code_are_only_text() -> None:
 
 
 _names = st.sampled_from(
-    ["table", "thead", "tbody", "tr", "td", "th", "list", "item", "paragraph", "content", "br", "sub", "linkHtml", "script", "iframe", "caption"]
+    [
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "td",
+        "th",
+        "list",
+        "item",
+        "paragraph",
+        "content",
+        "br",
+        "sub",
+        "linkHtml",
+        "script",
+        "iframe",
+        "caption",
+    ]
 )
 _trees = st.recursive(
     st.text(alphabet=st.characters(exclude_categories=("C",)), max_size=8),

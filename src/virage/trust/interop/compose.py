@@ -126,7 +126,7 @@ def compose(
 
     `facts.template_ids` beyond the two national ones are written for N3. Raises `Invalid` (`INTEROP.CHARACTERS`).
     """
-    root = etree.Element(_E + "ClinicalDocument", nsmap={None: CDA})
+    root = etree.Element(_E + "ClinicalDocument", nsmap={None: CDA})  # type: ignore[dict-item]
     _add(root, "realmCode", code="FR")
     _add(root, "typeId", root="2.16.840.1.113883.1.3", extension="POCD_HD000040")
     national = [Id(volets.HL7_FRANCE), Id(volets.CI_SIS)]

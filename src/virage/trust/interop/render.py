@@ -13,7 +13,20 @@ from virage.trust.interop.values import CdaMetadata, Participant, Traits
 from virage.trust.interop.volets import document_types
 
 _SHOWN_IMAGES = {"image/jpeg", "image/png", "image/gif"}
-_MONTHS = ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"]
+_MONTHS = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+]
 _SEXES = {"M": "Masculin", "F": "Féminin", "U": "Indéterminé"}
 _CONFIDENTIALITY = {"N": "Normale", "R": "Restreinte", "V": "Très restreinte"}
 _MAX_SECTIONS_DEPTH = 4
@@ -140,10 +153,7 @@ def embedded(content: bytes, media: str, label: str) -> str:
 def _unstructured(tree: Document) -> str:
     node = find(tree.root, "component/nonXMLBody/text")
     media = node.get("mediaType", "text/plain")
-    if node.get("representation") == "B64":
-        content = _clean_base64(node)
-    else:
-        content = "".join(node.itertext()).encode()
+    content = _clean_base64(node) if node.get("representation") == "B64" else "".join(node.itertext()).encode()
     if not content:
         return '<p class="fr-alert fr-alert--warning">Le corps de ce document ne se lit pas.</p>'
     return f'<section aria-label="Document">{embedded(content, media, "le document")}</section>'
