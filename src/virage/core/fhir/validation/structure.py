@@ -1,0 +1,399 @@
+"""Structural validation: each type of R4 compiled once to closures that walk the JSON value.
+
+Covers names, JSON shapes, cardinalities, choices, primitive formats, required bindings, references (syntax and target
+type), contained resources, the twins `_x` of primitives, nulls and empties. Profiles, invariants and the rest are in
+`profiles`.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from virage.core.fhir import definitions
+from virage.core.fhir.definitions import ElementDef, TypeDef, TypeRef
+from virage.core.fhir.validation import narrative, primitives
+from virage.core.fhir.validation.report import Place, Report
+
+Walk = Callable[[Any, Place, Report], None]
+Handler = Callable[[Any, dict[str, Any], Place, Report], None]
+
+_WALKS: dict[str, Walk] = {}
+_HISTORY = r"(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+_RELATIVE = re.compile(rf"([A-Za-z]+)/([A-Za-z0-9\-.]{{1,64}}){_HISTORY}(?:#.+)?")
+_ABSOLUTE = re.compile(rf"https?://[^\s?#]+/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{{1,64}}){_HISTORY}(?:#.+)?")
+_CONDITIONAL = re.compile(r"([A-Za-z]+)\?[^\s]+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
+
+
+def walk_of(name: str) -> Walk:
+    """The compiled walk of a type or backbone; compiled at first use."""
+    found = _WALKS.get(name)
+    return found if found is not None else _compile(definitions.element(name))
+
+
+def resource(value: Any, place: Place, report: Report) -> None:
+    """Walk a resource whose type is told by its `resourceType`."""
+    if type(value) is not dict:
+        report.add("structure", "Une ressource est attendue : un objet JSON entre accolades.", place)
+        return
+    name = value.get("resourceType")
+    if type(name) is not str or name not in definitions.resource_types():
+        text = "resourceType manque : dites le type de la ressource." if name is None else (
+            "resourceType ne nomme pas un type de ressource de FHIR R4 : vérifiez l'orthographe et les majuscules."
+        )  # fmt: skip
+        report.add("structure" if name is None else "invalid", text, place)
+        return
+    contained = value.get("contained")
+    if report.inside:
+        if contained is not None:
+            report.add(
+                "structure",
+                "Une ressource contenue ne peut en contenir d'autres : remontez-les d'un niveau.",
+                place,
+                "contained",
+            )
+        (_WALKS.get(name) or walk_of(name))(value, place, report)
+        return
+    outer = report.contained
+    report.contained = _contained(contained) if contained is not None else {}
+    (_WALKS.get(name) or walk_of(name))(value, place, report)
+    report.contained = outer
+
+
+def _contained(value: Any) -> dict[str, str]:
+    if type(value) is not list:
+        return {}
+    return {
+        each["id"]: each.get("resourceType", "") for each in value if type(each) is dict and type(each.get("id")) is str
+    }
+
+
+def _contained_resources(value: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+    if not _is_filled_list(value, place, report, "contained"):
+        return
+    inside, report.inside = report.inside, True
+    seen: set[str] = set()
+    for index, each in enumerate(value):
+        here: Place = (place, "contained", index)
+        resource(each, here, report)
+        ident = each.get("id") if type(each) is dict else None
+        if type(each) is dict and ident is None:
+            report.add("required", "Une ressource contenue doit avoir un id, pour qu'on puisse la désigner.", here)
+        elif type(ident) is str:
+            if ident in seen:
+                report.add("duplicate", "Deux ressources contenues portent le même id : changez-en un.", here, "id")
+            seen.add(ident)
+    report.inside = inside
+
+
+def _is_filled_list(value: Any, place: Place, report: Report, name: str) -> bool:
+    if type(value) is not list:
+        report.add(
+            "structure", "Cet élément se répète : il s'écrit comme un tableau JSON, entre crochets.", place, name
+        )
+        return False
+    if not value:
+        report.add("structure", "Un tableau vide n'est pas permis : retirez l'élément.", place, name)
+        return False
+    return True
+
+
+def _compile(type_def: TypeDef) -> Walk:
+    handlers: dict[str, Handler] = {}
+    required: list[tuple[str, str, frozenset[str]]] = []
+    choices: list[tuple[str, frozenset[str]]] = []
+    is_resource = type_def.kind == "resource"
+    is_extension = type_def.name == "Extension"
+
+    def walk(value: Any, place: Place, report: Report) -> None:
+        if type(value) is not dict:
+            report.add("structure", "Un objet JSON entre accolades est attendu ici.", place)
+            return
+        if not value:
+            report.add("structure", "Un objet vide n'est pas permis : donnez-lui un contenu ou retirez-le.", place)
+            return
+        for name, item in value.items():
+            handler = handlers.get(name)
+            if handler is not None:
+                handler(item, value, place, report)
+            elif name != "resourceType" or not is_resource:
+                _unknown(name, type_def, place, report)
+        for shown, first, names in required:
+            if first not in value and names.isdisjoint(value):
+                report.add("required", f"L'élément « {shown} » est obligatoire ici : ajoutez-le.", place)
+        for shown, alternatives in choices:
+            present = [name for name in value if name in alternatives]
+            if len(present) > 1 and len({name.removeprefix("_") for name in present}) > 1:
+                report.add("structure", f"Un seul type est permis pour « {shown}[x] » : gardez-en un.", place)
+        if is_extension:
+            _extension_shape(value, place, report)
+
+    _WALKS[type_def.name] = walk
+    for child in type_def.children.values():
+        names: list[str] = []
+        for name, ref in child.json.items():
+            handlers[name] = _handler(type_def, child, ref, name)
+            names.append(name)
+            if definitions.kind(child.type_name(ref.code)) == "primitive-type" and ref.code != "xhtml":
+                names.append("_" + name)
+                handlers["_" + name] = _twin(child, ref, name)
+        if child.min:
+            required.append((child.name, names[0], frozenset(names)))
+        if child.choice:
+            choices.append((child.name, frozenset(names)))
+    return walk
+
+
+def _unknown(name: str, type_def: TypeDef, place: Place, report: Report) -> None:
+    known = name if len(name) <= 64 and name.isascii() and name.isprintable() else "?"
+    text = f"L'élément « {known} » n'existe pas dans {type_def.name} : retirez-le, ou passez par une extension."
+    if name.removeprefix("_") in type_def.children and type_def.children[name.removeprefix("_")].choice:
+        text = f"« {known} » porte le nom de son type en JSON : écrivez par exemple {next(iter(type_def.children[name.removeprefix('_')].json))}."
+    report.add("structure", text, place, known)
+
+
+def _extension_shape(value: dict[str, Any], place: Place, report: Report) -> None:
+    has_value = any(name.startswith(("value", "_value")) for name in value)
+    if has_value == ("extension" in value):
+        text = (
+            "Une extension porte soit une valeur (value[x]), soit d'autres extensions, jamais les deux : gardez l'une."
+            if has_value
+            else "Une extension porte une valeur (value[x]) ou d'autres extensions : ajoutez l'une ou l'autre."
+        )
+        report.add("invariant", text, place)
+
+
+def _handler(type_def: TypeDef, child: ElementDef, ref: TypeRef, name: str) -> Handler:
+    shown = f"{child.name}.ofType({ref.code})" if child.choice else child.name
+    target = child.type_name(ref.code)
+    if target == "Resource":
+        if child.name == "contained":
+            return _contained_resources
+        return _many(resource, shown) if child.is_list else _one(resource, shown)
+    if ref.code == "xhtml":
+        return _primitive(narrative.narrative, shown, None, "")
+    if definitions.kind(target) == "primitive-type":
+        check = primitives.FORMATS[ref.code]
+        if child.name == "id" and type_def.kind != "resource":
+            check = primitives.element_id
+        allowed, sentence = _required_codes(child) if ref.code in ("code", "uri", "string") else (None, "")
+        if child.is_list:
+            return _primitives(check, shown, allowed, sentence, name)
+        return _primitive(check, shown, allowed, sentence)
+    special: Walk | None = None
+    if ref.code == "Reference":
+        special = _reference_walk(ref.targets)
+    elif ref.code in ("CodeableConcept", "Coding"):
+        allowed_codes = _required_concepts(child)
+        if allowed_codes is not None:
+            special = _coded_walk(ref.code, allowed_codes)
+    if special is not None:
+        return _many(special, shown) if child.is_list else _one(special, shown)
+    return _many_typed(target, shown) if child.is_list else _one_typed(target, shown)
+
+
+def _one(walk: Walk, name: str) -> Handler:
+    def handle(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        walk(item, (place, name, -1), report)
+
+    return handle
+
+
+def _many(walk: Walk, name: str) -> Handler:
+    def handle(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        if _is_filled_list(item, place, report, name):
+            for index, each in enumerate(item):
+                walk(each, (place, name, index), report)
+
+    return handle
+
+
+def _one_typed(target: str, name: str) -> Handler:
+    def handle(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        (_WALKS.get(target) or walk_of(target))(item, (place, name, -1), report)
+
+    return handle
+
+
+def _many_typed(target: str, name: str) -> Handler:
+    def handle(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        if _is_filled_list(item, place, report, name):
+            walk = _WALKS.get(target) or walk_of(target)
+            for index, each in enumerate(item):
+                walk(each, (place, name, index), report)
+
+    return handle
+
+
+def _primitive(check: primitives.Check, name: str, allowed: frozenset[str] | None, sentence: str) -> Handler:
+    if check is primitives.string and allowed is None:
+        # Half the primitives of a resource are strings: the usual case is decided here, without a call.
+        def handle_text(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+            if type(item) is not str or not item or len(item) > 4096 or not item.isprintable():
+                problem = check(item)
+                if problem is not None:
+                    _wrong(item, problem, place, report, name)
+
+        return handle_text
+    if allowed is not None:
+
+        def handle_code(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+            if type(item) is not str or item not in allowed:
+                problem = check(item)
+                if problem is not None:
+                    _wrong(item, problem, place, report, name)
+                else:
+                    report.add("code-invalid", sentence, place, name)
+
+        return handle_code
+
+    def handle(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        problem = check(item)
+        if problem is not None:
+            _wrong(item, problem, place, report, name)
+
+    return handle
+
+
+def _wrong(item: Any, problem: str, place: Place, report: Report, name: str, index: int = -1) -> None:
+    if type(item) is list:
+        report.add("structure", "Cet élément ne se répète pas : écrivez sa valeur sans crochets.", place, name, index)
+    elif item is None:
+        report.add("structure", "La valeur null n'est pas permise ici : retirez l'élément.", place, name, index)
+    elif type(item) is dict:
+        report.add("structure", "Une valeur simple est attendue ici, pas un objet JSON.", place, name, index)
+    else:
+        report.add("value", problem, place, name, index)
+
+
+def _primitives(
+    check: primitives.Check, name: str, allowed: frozenset[str] | None, sentence: str, json_name: str
+) -> Handler:
+    twin_name = "_" + json_name
+
+    def handle(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        if not _is_filled_list(item, place, report, name):
+            return
+        for index, each in enumerate(item):
+            problem = check(each)
+            if problem is None:
+                if allowed is not None and each not in allowed:
+                    report.add("code-invalid", sentence, place, name, index)
+                continue
+            if each is not None:
+                _wrong(each, problem, place, report, name, index)
+            else:
+                twins = parent.get(twin_name)
+                if type(twins) is not list or len(twins) <= index or not twins[index]:
+                    text = f"null n'est permis dans ce tableau que si « {twin_name} » donne un contenu au même rang."
+                    report.add("structure", text, place, name, index)
+
+    return handle
+
+
+def _twin(child: ElementDef, ref: TypeRef, json_name: str) -> Handler:
+    shown = f"{child.name}.ofType({ref.code})" if child.choice else child.name
+
+    def one(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        walk_of("Element")(item, (place, shown, -1), report)
+
+    def many(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        if not _is_filled_list(item, place, report, shown):
+            return
+        values = parent.get(json_name)
+        if type(values) is list and len(values) < len(item):
+            text = f"« _{json_name} » est plus long que « {json_name} » : complétez « {json_name} » par null."
+            report.add("structure", text, place, shown)
+        walk = walk_of("Element")
+        for index, each in enumerate(item):
+            if each is not None:
+                walk(each, (place, shown, index), report)
+            elif values is None:
+                report.add(
+                    "structure", "null n'est permis que si la valeur est donnée au même rang.", place, shown, index
+                )
+
+    return many if child.is_list else one
+
+
+def _required_codes(child: ElementDef) -> tuple[frozenset[str] | None, str]:
+    if child.binding is None or child.binding.strength != "required":
+        return None, ""
+    allowed = definitions.plain_codes(child.binding.valueset)
+    if allowed is None:
+        return None, ""
+    listed = ", ".join(sorted(allowed)) if len(allowed) <= 15 else child.binding.valueset
+    return allowed, f"Ce code n'est pas dans la liste imposée ; sont permis : {listed}."
+
+
+def _required_concepts(child: ElementDef) -> frozenset[tuple[str, str]] | None:
+    if child.binding is None or child.binding.strength != "required":
+        return None
+    return definitions.codes(child.binding.valueset)
+
+
+def _coded_walk(code: str, allowed: frozenset[tuple[str, str]]) -> Walk:
+    plain = walk_of(code)
+
+    def holds(coding: Any) -> bool:
+        return type(coding) is dict and (coding.get("system"), coding.get("code")) in allowed
+
+    def walk(value: Any, place: Place, report: Report) -> None:
+        plain(value, place, report)
+        if type(value) is not dict:
+            return
+        codings = value.get("coding", []) if code == "CodeableConcept" else [value]
+        if type(codings) is list and not any(holds(each) for each in codings):
+            report.add("code-invalid", "Aucun code n'est pris dans la liste imposée pour cet élément.", place)
+
+    return walk
+
+
+def _reference_walk(targets: tuple[str, ...]) -> Walk:
+    plain = walk_of("Reference")
+    permitted = frozenset(targets)
+    listed = ", ".join(targets)
+
+    def walk(value: Any, place: Place, report: Report) -> None:
+        plain(value, place, report)
+        if type(value) is not dict:
+            return
+        found = value.get("type") if type(value.get("type")) is str else ""
+        text = value.get("reference")
+        if type(text) is str and text:
+            told = _target(text, place, report)
+            if told and found and told != found:
+                report.add("invalid", "Le type annoncé n'est pas celui de la référence : accordez-les.", place, "type")
+            found = told or found
+        if permitted and found and found not in permitted and definitions.kind(found) == "resource":
+            report.add("value", f"Cette référence doit désigner : {listed} ; pas {found}.", place)
+
+    return walk
+
+
+def _target(text: str, place: Place, report: Report) -> str:
+    """The resource type a literal reference points at, as far as its text tells; findings on the way."""
+    if text[0] == "#":
+        if len(text) == 1:
+            return ""
+        kind = report.contained.get(text[1:])
+        if kind is None:
+            report.add(
+                "not-found", "Cette référence désigne une ressource contenue qui n'est pas là.", place, "reference"
+            )
+        return kind or ""
+    match = _RELATIVE.fullmatch(text) or _CONDITIONAL.fullmatch(text)
+    if match:
+        if match[1] in definitions.resource_types():
+            return match[1]
+        report.add("invalid", "La référence commence par un type de ressource inconnu de FHIR R4.", place, "reference")
+        return ""
+    match = _ABSOLUTE.fullmatch(text)
+    if match:
+        return match[1] if match[1] in definitions.resource_types() else ""
+    if not _SCHEME.fullmatch(text):
+        sentence = (
+            "Une référence s'écrit Type/id, #id d'une ressource contenue, ou une adresse complète (http, urn:uuid)."
+        )
+        report.add("invalid", sentence, place, "reference")
+    return ""
