@@ -1,11 +1,15 @@
 """Django's settings, all derived from the table of `virage.core.settings`."""
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from virage.core import settings as house_settings
 from virage.core.settings import SettingError, flag, get, number, sandbox, secret_key
 from virage.site import house
+
+THEMES = ("neutral", "dsfr")
 
 SECRET_KEY = secret_key()
 DEBUG = False
@@ -38,7 +42,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "virage.core.web.middleware.PageHeaders",
+    "virage.core.web.middleware.Refusals",
 ]
+CSRF_FAILURE_VIEW = "virage.core.web.refusals.csrf_failure"
 
 TEMPLATES = [
     {
@@ -49,6 +56,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "virage.core.web.context.house",
             ],
         },
     },
@@ -117,4 +125,10 @@ LOGGING = {
 }
 
 VIRAGE_SANDBOX = sandbox()
+VIRAGE_THEME = get("VIRAGE_THEME")
+if VIRAGE_THEME not in THEMES:
+    raise SettingError(f"VIRAGE_THEME vaut « {VIRAGE_THEME} » : écrire neutral ou dsfr.")
+if VIRAGE_THEME == "dsfr":
+    # Only the files of the design system: its templates and its marks of the State are not ours to show by default.
+    STATICFILES_DIRS = [Path(find_spec("dsfr").origin or "").parent / "static"]
 VIRAGE_WORKERS = number("VIRAGE_WORKERS", 1, 256)

@@ -4,7 +4,14 @@ from importlib.util import find_spec
 
 from django.urls import include, path
 
+from virage.core import web
 from virage.site import health, house
+
+handler404 = "virage.core.web.refusals.page_not_found"
+handler500 = "virage.core.web.refusals.server_error"
+
+for _room in house.rooms():
+    web.register_menu(_room.menu)
 
 urlpatterns = [
     path("health", health.health, name="health"),
