@@ -22,21 +22,31 @@ def parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     root = _Parser(prog="virage", description="La plateforme nationale de santé numérique, en un programme.")
     verbs = root.add_subparsers(title="commandes", metavar="COMMANDE", dest="verb", required=True, parser_class=_Parser)
     groups: dict[str, argparse._SubParsersAction] = {}
+    alone = {command.name: command for command in commands if " " not in command.name}
     for command in sorted(commands, key=lambda command: command.name):
         first, _, second = command.name.partition(" ")
-        if second:
-            if first not in groups:
-                lines = "; ".join(other.help for other in commands if other.name.startswith(f"{first} "))
-                group = verbs.add_parser(first, help=lines)
-                groups[first] = group.add_subparsers(
-                    metavar="ACTION", dest="action", required=True, parser_class=_Parser
-                )
-            leaf = groups[first].add_parser(second, help=command.help, description=command.help)
-        else:
-            leaf = verbs.add_parser(first, help=command.help, description=command.help)
+        if second and first not in groups:
+            groups[first] = _group(verbs, first, alone.get(first), commands)
+        elif not second and any(other.name.startswith(f"{first} ") for other in commands):
+            continue  # the group runs it when no action is given
+        leaf = (groups[first] if second else verbs).add_parser(
+            second or first, help=command.help, description=command.help
+        )
         command.configure(leaf)
         leaf.set_defaults(command=command)
     return root
+
+
+def _group(
+    verbs: "argparse._SubParsersAction", first: str, alone: Command | None, commands: Sequence[Command]
+) -> "argparse._SubParsersAction":
+    """A command with actions; `alone` is what it does without one."""
+    texts = [other.help for other in commands if other.name.split(" ")[0] == first]
+    group = verbs.add_parser(first, help=" ".join(texts), description=" ".join(texts))
+    if alone is not None:
+        alone.configure(group)
+        group.set_defaults(command=alone)
+    return group.add_subparsers(metavar="ACTION", dest="action", required=alone is None, parser_class=_Parser)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

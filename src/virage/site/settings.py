@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "procrastinate.contrib.django",
     *house.apps(),
+    "virage.site",
 ]
 
 MIDDLEWARE = [

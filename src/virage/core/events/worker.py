@@ -1,0 +1,72 @@
+"""The worker: delivers events and runs tasks, inside `virage serve` or alone (`virage worker`), as many as one likes."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from typing import Any
+
+from virage.core.events import delivery
+
+logger = logging.getLogger("virage.events")
+
+
+class Worker:
+    """Two threads: one delivers events, one runs the tasks of procrastinate."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=delivery.run, args=(self._stop,), name="events"),
+            threading.Thread(target=_run_tasks, args=(self._stop,), name="tasks"),
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End once what is under way is finished; what waits stays in the database."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def _run_tasks(stop: threading.Event) -> None:
+    pause = 0.5
+    while not stop.is_set():
+        try:
+            asyncio.run(_tasks(stop))
+        except Exception as error:  # the database went away: whatever the reason, come back
+            logger.warning("tasks interrupted: %s", delivery.describe(error))
+            stop.wait(pause)
+            pause = min(pause * 2, 10)
+
+
+async def _tasks(stop: threading.Event) -> None:
+    """Run procrastinate's worker until `stop`.
+
+    It has an app of its own, with the same tasks: the app that rooms defer with must stay on Django's connection, in the
+    transaction under way.
+    """
+    from procrastinate import App
+    from procrastinate.contrib.django import app
+    from procrastinate.contrib.django.utils import connector_params
+    from procrastinate.psycopg_connector import PsycopgConnector
+
+    parameters: dict[str, Any] = await asyncio.to_thread(connector_params)
+    connector = PsycopgConnector(min_size=1, max_size=3, kwargs=parameters)
+    own = App(connector=connector, worker_defaults=app.worker_defaults)
+    own.tasks = app.tasks
+    own.periodic_registry = app.periodic_registry
+    async with own.open_async():
+        worker = asyncio.create_task(
+            own.run_worker_async(install_signal_handlers=False, delete_jobs="successful", concurrency=1)
+        )
+        while not worker.done() and not stop.is_set():
+            await asyncio.wait([worker], timeout=0.25)
+        if not worker.done():
+            worker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker

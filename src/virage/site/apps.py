@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+
+
+class SiteConfig(AppConfig):
+    """Wires the rooms to the engines once Django is set up."""
+
+    name = "virage.site"
+    label = "site"
+
+    def ready(self) -> None:
+        from virage.core import events
+        from virage.site import house
+
+        for room in house.rooms():
+            for name, handler in room.handlers.items():
+                events.hear(name, room.name, handler)
