@@ -1,0 +1,84 @@
+"""Reads of accounts."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from virage.core import settings
+from virage.core.accounts import rules
+from virage.core.accounts.models import Account
+from virage.core.callers import Caller
+from virage.core.errors import Unknown
+from virage.core.pki import keys_folder
+
+SECRET_SUFFIX = ".client-secret"  # noqa: S105 - a file's name
+KEY_SUFFIX = ".client-key.json"
+
+
+def find(login: str) -> Account:
+    """The open account of that login. Raises Unknown."""
+    account = Account.objects.filter(login=login, active=True).first()
+    if account is None:
+        raise Unknown("Aucun compte ouvert ne porte cet identifiant : « virage accounts » les liste.", code="ACCOUNTS.UNKNOWN")
+    return account
+
+
+def caller_of(
+    account: Account,
+    purpose: str = "normal",
+    reason: str = "",
+    scopes: Iterable[str] | None = None,
+    client_id: str = "",
+) -> Caller:
+    """The caller that an account is, for a purpose. Without `scopes`, those of its kind (a program: those it may ask for).
+
+    Raises Invalid for an unknown purpose, or a broken glass without its reason.
+    """
+    purpose, reason = rules.check_purpose(purpose, reason)
+    return Caller(
+        kind=account.kind,  # type: ignore[arg-type]
+        subject=account.subject,
+        name=account.name,
+        login=account.login,
+        role=account.role,
+        profession=account.profession,
+        specialty=account.specialty,
+        rpps=account.rpps,
+        finess=account.finess,
+        structure=account.structure,
+        ins=account.ins,
+        ins_oid=account.ins_oid,
+        patient=account.patient,
+        purpose=purpose,
+        reason=reason,
+        client_id=client_id or account.client_id or "",
+        scopes=own_scopes(account) if scopes is None else frozenset(scopes),
+    )
+
+
+def own_scopes(account: Account) -> frozenset[str]:
+    """The most this account may do: what its kind may, or what was written down for a program."""
+    if account.kind == "software":
+        return frozenset(account.scopes.split()) or rules.DEFAULT_SCOPES["software"]
+    return rules.DEFAULT_SCOPES[account.kind]
+
+
+def listed() -> list[dict[str, str]]:
+    """Every open account as `virage accounts --json` promises: absent facts left out, a secret only in the sandbox."""
+    return [_card(account) for account in Account.objects.filter(active=True, demo=True).order_by("kind", "login")]
+
+
+def _card(account: Account) -> dict[str, str]:
+    facts: dict[str, Any] = {
+        "login": account.login,
+        "kind": account.kind,
+        "name": account.name,
+        "role": account.role,
+        "ins": account.ins,
+        "rpps": account.rpps,
+        "finess": account.finess,
+        "client_id": account.client_id,
+    }
+    if settings.sandbox() and account.client_id:
+        kept = keys_folder() / f"{account.client_id}{SECRET_SUFFIX}"
+        facts["client_secret"] = kept.read_text().strip() if kept.exists() else ""
+    return {name: value for name, value in facts.items() if value}
