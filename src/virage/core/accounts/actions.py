@@ -68,13 +68,17 @@ def ensure_account(
             audit.trace(by=by, action="accounts.open", title="Compte ouvert", detail={"kind": kind})
             return account
         if account.kind != kind:
-            raise Conflict("Cet identifiant est celui d'un compte d'une autre sorte.", code="ACCOUNTS.KIND", path="login")
+            raise Conflict(
+                "Cet identifiant est celui d'un compte d'une autre sorte.", code="ACCOUNTS.KIND", path="login"
+            )
         changed = [field for field, value in wanted.items() if getattr(account, field) != value]
         if changed:
             for field in changed:
                 setattr(account, field, wanted[field])
             account.save(update_fields=changed)
-            audit.trace(by=by, action="accounts.change", title="Compte modifié", detail={"fields": " ".join(sorted(changed))})
+            audit.trace(
+                by=by, action="accounts.change", title="Compte modifié", detail={"fields": " ".join(sorted(changed))}
+            )
             db.after_commit(generation.advance)
         return account
 

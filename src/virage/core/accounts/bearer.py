@@ -18,7 +18,9 @@ def bearer(headers: Mapping[str, str]) -> str:
     value = headers.get("authorization") or headers.get("Authorization") or ""
     scheme, _, token = value.partition(" ")
     if not value:
-        raise NoToken("Cette adresse demande un jeton d'accès : en-tête « Authorization: Bearer … », remis par /psc/token.")
+        raise NoToken(
+            "Cette adresse demande un jeton d'accès : en-tête « Authorization: Bearer … », remis par /psc/token."
+        )
     if scheme.lower() != "bearer" or not token.strip():
         raise NoToken("L'en-tête Authorization doit être « Bearer » suivi d'un jeton d'accès remis par /psc/token.")
     return token.strip()

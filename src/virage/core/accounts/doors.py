@@ -39,7 +39,7 @@ def session_caller(request: HttpRequest) -> Caller | None:
     """
     if not hasattr(request, "_virage_caller"):
         request._virage_caller = _read(request)  # type: ignore[attr-defined]
-    return request._virage_caller  # type: ignore[attr-defined, no-any-return]
+    return request._virage_caller  # type: ignore[attr-defined]
 
 
 def _read(request: HttpRequest) -> Caller | None:

@@ -34,6 +34,7 @@ def _mapped() -> mmap.mmap:
                     os.ftruncate(descriptor, _SIZE)
                 _maps[path] = mmap.mmap(descriptor, _SIZE)
             finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # the map keeps a copy of the descriptor, and the lock with it
                 os.close(descriptor)
         _here = (home, _maps[path])
         return _here[1]

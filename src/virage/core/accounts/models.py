@@ -1,3 +1,4 @@
+# mypy: disable-error-code="var-annotated"
 """Accounts and what proves them. Secrets are kept as digests only."""
 
 from typing import ClassVar
@@ -50,7 +51,7 @@ class Account(models.Model):
     pin_failures = models.PositiveSmallIntegerField(default=0)
     locked_until = models.DateTimeField(null=True, blank=True)
 
-    client_id = models.CharField(max_length=64, unique=True, null=True, blank=True)  # noqa: DJ001 - NULL: many have none
+    client_id = models.CharField(max_length=64, unique=True, null=True, blank=True)
     client_secret_digest = models.CharField(max_length=64, blank=True)
     client_keys = models.JSONField(default=dict, blank=True)
     redirect_uris = models.JSONField(default=list, blank=True)

@@ -117,15 +117,25 @@ def describe(provider: Provider) -> dict[str, Any]:
     """The provider's own description (discovery). Raises ProviderAway, also when it speaks for another issuer."""
     found = _document(provider.issuer + provider.discovery)
     if found.get("issuer") != provider.issuer:
-        raise ProviderAway("Le service d'identité se présente sous un autre nom : vérifier l'adresse dans les réglages.")
+        raise ProviderAway(
+            "Le service d'identité se présente sous un autre nom : vérifier l'adresse dans les réglages."
+        )
     return found
 
 
-def begin(provider: Provider, session: Any, *, redirect_uri: str, back: str, extra: Mapping[str, str] | None = None) -> str:
+def begin(
+    provider: Provider, session: Any, *, redirect_uri: str, back: str, extra: Mapping[str, str] | None = None
+) -> str:
     """Starts a sign-in: remembers it in the visitor's session, answers the address to send the browser to."""
     state, nonce, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     waiting = {key: value for key, value in session.get("oidc", {}).items() if value["at"] > time.time() - WAITING}
-    waiting[state] = {"nonce": nonce, "verifier": verifier, "back": back, "provider": provider.name, "at": int(time.time())}
+    waiting[state] = {
+        "nonce": nonce,
+        "verifier": verifier,
+        "back": back,
+        "provider": provider.name,
+        "at": int(time.time()),
+    }
     # A few tabs at once; older attempts fall.
     session["oidc"] = dict(list(waiting.items())[-5:])
     query = {
@@ -149,7 +159,9 @@ def finish(provider: Provider, session: Any, answer: Mapping[str, str], *, redir
     begun = waiting.pop(answer.get("state", ""), None)
     session["oidc"] = waiting
     if begun is None or begun["provider"] != provider.name or begun["at"] < time.time() - WAITING:
-        raise SignInFailed("Cette connexion n'a pas commencé ici, ou elle a trop attendu : recommencer depuis le début.")
+        raise SignInFailed(
+            "Cette connexion n'a pas commencé ici, ou elle a trop attendu : recommencer depuis le début."
+        )
     if answer.get("error"):
         raise SignInFailed("La connexion a été refusée ou abandonnée : recommencer, ou choisir un autre moyen.")
     if answer.get("iss", provider.issuer) != provider.issuer or not answer.get("code"):

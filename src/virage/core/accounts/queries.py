@@ -18,7 +18,9 @@ def find(login: str) -> Account:
     """The open account of that login. Raises Unknown."""
     account = Account.objects.filter(login=login, active=True).first()
     if account is None:
-        raise Unknown("Aucun compte ouvert ne porte cet identifiant : « virage accounts » les liste.", code="ACCOUNTS.UNKNOWN")
+        raise Unknown(
+            "Aucun compte ouvert ne porte cet identifiant : « virage accounts » les liste.", code="ACCOUNTS.UNKNOWN"
+        )
     return account
 
 
@@ -35,7 +37,7 @@ def caller_of(
     """
     purpose, reason = rules.check_purpose(purpose, reason)
     return Caller(
-        kind=account.kind,  # type: ignore[arg-type]
+        kind=account.kind,
         subject=account.subject,
         name=account.name,
         login=account.login,

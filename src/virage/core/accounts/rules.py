@@ -13,7 +13,10 @@ DEFAULT_SCOPES: dict[str, frozenset[str]] = {
     "citizen": frozenset(
         # reads everything of one's own; writes what one holds oneself: documents and their masking, consents, own measures
         {"openid", "patient/*.rs"}
-        | {f"patient/{type_}.cruds" for type_ in ("DocumentReference", "Consent", "Observation", "QuestionnaireResponse")}
+        | {
+            f"patient/{type_}.cruds"
+            for type_ in ("DocumentReference", "Consent", "Observation", "QuestionnaireResponse")
+        }
     ),
     "professional": frozenset({"openid", "scope_all", "user/*.cruds"}),
     "agent": frozenset({"openid", "user/*.rs"}),

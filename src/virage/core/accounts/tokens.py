@@ -44,7 +44,9 @@ def issuer() -> str:
     return f"{settings.base_url()}/psc"
 
 
-def issue(caller: Caller, *, audience: str = API, lifetime: timedelta | int = 120, grant: str = "", session: str = "") -> str:
+def issue(
+    caller: Caller, *, audience: str = API, lifetime: timedelta | int = 120, grant: str = "", session: str = ""
+) -> str:
     """A signed access token for this caller, with its scopes and purpose; `lifetime` in seconds or as a timedelta."""
     claims: dict[str, Any] = {"sub": caller.subject, "scope": rules.join_scope(caller.scopes)}
     if caller.client_id:
@@ -63,7 +65,14 @@ def mint(claims: Mapping[str, Any], *, audience: str, lifetime: timedelta | int)
     now = int(time.time())
     seconds = int(lifetime.total_seconds()) if isinstance(lifetime, timedelta) else lifetime
     ring = keys("access")
-    body = {"iss": issuer(), **claims, "aud": audience, "iat": now, "exp": now + seconds, "jti": secrets.token_urlsafe(12)}
+    body = {
+        "iss": issuer(),
+        **claims,
+        "aud": audience,
+        "iat": now,
+        "exp": now + seconds,
+        "jti": secrets.token_urlsafe(12),
+    }
     return jwt.encode({"alg": ring.algorithm, "kid": ring.kid, "typ": TYPE}, body, ring.active)
 
 
@@ -145,14 +154,16 @@ _COLUMNS = "kind, subject, name, login, role, profession, specialty, rpps, fines
 def _caller(claims: Mapping[str, Any]) -> Caller:
     with db.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS} FROM accounts_account WHERE subject = %s AND active",  # noqa: S608 - constant columns
+            f"SELECT {_COLUMNS} FROM accounts_account WHERE subject = %s AND active",
             (claims.get("sub", ""),),
         )
         found = cursor.fetchone()
     if found is None:
-        raise BadToken("Le compte de ce jeton d'accès n'est plus ouvert : s'adresser à l'administration de la plateforme.")
+        raise BadToken(
+            "Le compte de ce jeton d'accès n'est plus ouvert : s'adresser à l'administration de la plateforme."
+        )
     return Caller(
-        *found,
+        **dict(zip(_COLUMNS.split(", "), found, strict=True)),
         purpose=claims.get("purpose", "normal"),
         reason=claims.get("reason", ""),
         client_id=claims.get("client_id", ""),
@@ -181,7 +192,12 @@ def _is_revoked(claims: Mapping[str, Any]) -> bool:
     revoked = _revoked[2]
     if not revoked:
         return False
-    names = {"jti": claims.get("jti"), "grant": claims.get("grant"), "session": claims.get("sid"), "account": claims.get("sub")}
+    names = {
+        "jti": claims.get("jti"),
+        "grant": claims.get("grant"),
+        "session": claims.get("sid"),
+        "account": claims.get("sub"),
+    }
     # A token of the very second of the revocation is refused too: its `iat` has no finer grain.
     return any(value and revoked.get(f"{name}:{value}", -1.0) >= float(claims["iat"]) for name, value in names.items())
 

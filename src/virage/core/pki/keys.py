@@ -27,7 +27,7 @@ Key = ECKey | RSAKey
 
 
 def _generate(algorithm: Algorithm) -> dict[str, Any]:
-    facts = {"kid": secrets.token_urlsafe(9), "use": "sig", "alg": algorithm}
+    facts: Any = {"kid": secrets.token_urlsafe(9), "use": "sig", "alg": algorithm}
     key: Key = ECKey.generate_key("P-256", facts) if algorithm == "ES256" else RSAKey.generate_key(2048, facts)
     return {**key.as_dict(private=True), "virage_created": int(time.time())}
 

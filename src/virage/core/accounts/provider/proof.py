@@ -46,10 +46,15 @@ def prove_client(issuer: Issuer, authorization: str, form: Mapping[str, str], *,
     elif given[1]:
         client_id, secret = form.get("client_id", ""), form["client_secret"]
     else:
-        raise _refuse("Le logiciel doit prouver qui il est : client_secret_basic, client_secret_post ou private_key_jwt.")
+        raise _refuse(
+            "Le logiciel doit prouver qui il est : client_secret_basic, client_secret_post ou private_key_jwt."
+        )
     client = _client(client_id)
     # The comparison is made for an unknown client too, so that its time says nothing.
-    if not rules.matches(secret, client.client_secret_digest if client and client.client_secret_digest else _NOBODY) or not client:
+    if (
+        not rules.matches(secret, client.client_secret_digest if client and client.client_secret_digest else _NOBODY)
+        or not client
+    ):
         raise _refuse("Logiciel inconnu ou secret faux.")
     return client
 
@@ -83,7 +88,9 @@ def _by_key(issuer: Issuer, form: Mapping[str, str], called: str) -> Account:
     claims = _verified(client, assertion, header)
     _check_claims(issuer, claims, client_id, called)
     jti, expires = str(claims["jti"]), datetime.fromtimestamp(int(claims["exp"]), UTC)
-    fresh = actions.remember_assertion(digest=rules.digest(f"{client_id}\0{jti}"), expires=expires + timedelta(seconds=LEEWAY))
+    fresh = actions.remember_assertion(
+        digest=rules.digest(f"{client_id}\0{jti}"), expires=expires + timedelta(seconds=LEEWAY)
+    )
     if not fresh:
         raise _refuse("Cette assertion a déjà servi : en signer une nouvelle, avec un autre jti.")
     return client

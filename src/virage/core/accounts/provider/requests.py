@@ -54,7 +54,8 @@ def read_request(issuer: Issuer, pairs: Sequence[tuple[str, str]]) -> Asked:
     client = Account.objects.filter(client_id=fields.get("client_id", ""), kind="software", active=True).first()
     if client is None:
         raise UnsafeReturn(
-            "Ce logiciel n'est pas connu ici (client_id) : vérifier son inscription auprès de son éditeur.", code="OAUTH.CLIENT"
+            "Ce logiciel n'est pas connu ici (client_id) : vérifier son inscription auprès de son éditeur.",
+            code="OAUTH.CLIENT",
         )
     redirect_uri = fields.get("redirect_uri", "")
     if not may_return(client, redirect_uri):
@@ -73,7 +74,9 @@ def read_request(issuer: Issuer, pairs: Sequence[tuple[str, str]]) -> Asked:
 def _checked(issuer: Issuer, client: Account, redirect_uri: str, state: str, fields: Mapping[str, str]) -> Asked:
     if "request" in fields or "request_uri" in fields:
         name = "request_not_supported" if "request" in fields else "request_uri_not_supported"
-        raise OAuthError(name, "Les objets de demande ne sont pas pris en charge : écrire les paramètres dans l'adresse.")
+        raise OAuthError(
+            name, "Les objets de demande ne sont pas pris en charge : écrire les paramètres dans l'adresse."
+        )
     if fields.get("response_type") != "code":
         raise OAuthError("unsupported_response_type", "Seul response_type=code est pris en charge.")
     if fields.get("response_mode", "query") != "query":
