@@ -1,6 +1,6 @@
 """The FHIR R4 engine, free of any web framework: a request value in, an answer value out.
 
-Doors: `FhirService`, `Operation`, `FhirRequest`, `FhirResponse`, `register_egress`, `Store`, `Version`, `space`; and the
+Doors: `SHARED`, `FhirService`, `Operation`, `FhirRequest`, `FhirResponse`, `register_egress`, `Store`, `Version`, `space`; and the
 modules `json`, `outcome`, `router`, `definitions`, `fhirpath`, `validation`, `xml`. Names are fetched on first use: reading
 one definition must not load the store, nor the other way round.
 """
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virage.core.fhir.request import FhirRequest, FhirResponse
-    from virage.core.fhir.service import FhirService, Operation, register_egress
+    from virage.core.fhir.service import SHARED, FhirService, Operation, register_egress
     from virage.core.fhir.store import Store, Version, patient_key, space
 
 _HOMES = {
+    "SHARED": "service",
     "FhirRequest": "request",
     "FhirResponse": "request",
     "FhirService": "service",
@@ -26,6 +27,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "SHARED",
     "FhirRequest",
     "FhirResponse",
     "FhirService",

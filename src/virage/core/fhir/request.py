@@ -64,6 +64,12 @@ class FhirRequest:
     inside_transaction: bool = False
     """True for the entries of a transaction, whose locks and retries belong to the whole."""
 
+    checked: bool = False
+    """True when the resource was found structurally sound already, by the whole that this request is an entry of."""
+
+    assigned_id: str = ""
+    """The id that the server chose for a create before it came here."""
+
     parsed: dict[str, Any] | None = None
     parsed_params: list[tuple[str, str]] | None = None
 

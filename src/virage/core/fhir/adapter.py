@@ -1,0 +1,245 @@
+"""HTTP for the engine: a WSGI environment in, a FhirRequest; a FhirResponse, the answer out. Nothing else."""
+
+import logging
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from virage.core import settings
+from virage.core.callers import Caller
+from virage.core.errors import Malformed, VirageError
+from virage.core.fhir import json, router
+from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.service import FhirService, register
+
+log = logging.getLogger("virage.fhir")
+
+StartResponse = Callable[..., Any]
+Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+_REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_CHUNK = 64 * 1024
+_SMART = ".well-known/smart-configuration"
+# What every answer says to browsers: health data is for nobody's cache, frame or guess.
+_SECURITY = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Vary", "Accept, Authorization"),
+]
+_OPEN = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "ETag, Location, Content-Location")]
+
+observers: list[Callable[[str, str, str, int, float], None]] = []
+"""Called after each answer with (space, interaction, type, status, seconds); `site` hangs its metrics here."""
+
+
+class TooLarge(VirageError):
+    """The body is larger than this base takes."""
+
+    code = "FHIR.TOO_LARGE"
+    status = 413
+    issue = "too-long"
+
+
+def application(service: FhirService) -> Wsgi:
+    """The WSGI callable that serves a base, wherever it is mounted: PATH_INFO begins with `service.base`."""
+    register(service)
+    cut = len(service.base) + 1
+    limit = settings.number("VIRAGE_MAX_BODY", 1024)
+
+    def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+        request = _request(environ, service, cut)
+        response = _respond(environ, service, request, limit)
+        body = response.body
+        headers = [(name, value) for name, value in response.headers.items()]
+        if "Cache-Control" in response.headers:
+            headers += _SECURITY[1:]
+        else:
+            headers += _SECURITY
+        mark = environ.get("HTTP_X_REQUEST_ID", "")
+        headers.append(("X-Request-Id", mark if mark.isalnum() and len(mark) <= 64 else secrets.token_hex(8)))
+        if environ.get("HTTP_ORIGIN"):
+            headers += _OPEN
+        if response.status != 204 and response.status != 304:
+            headers.append(("Content-Length", str(len(body))))
+        start_response(_REASONS.get(response.status, f"{response.status} Unknown"), headers)
+        for observe in observers:
+            observe(service.space, request.interaction, request.type, response.status, time.perf_counter() - started)
+        return () if request.method == "HEAD" else (body,)
+
+    return answer
+
+
+def _request(environ: dict[str, Any], service: FhirService, cut: int) -> FhirRequest:
+    headers = {
+        name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
+    }
+    kind = environ.get("CONTENT_TYPE")
+    if kind:
+        headers["content-type"] = kind
+    path: str = environ["PATH_INFO"][cut:]
+    try:
+        # WSGI gives the decoded bytes of the path as Latin-1.
+        path = path if path.isascii() else path.encode("latin-1").decode()
+    except UnicodeError:
+        path = "?"
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    return FhirRequest(
+        method=environ["REQUEST_METHOD"].upper(),
+        path=path,
+        query=environ.get("QUERY_STRING", ""),
+        headers=headers,
+        base=_base(environ.get("wsgi.url_scheme", "http"), host, service.base),
+    )
+
+
+@lru_cache(maxsize=256)
+def _base(scheme: str, host: str, base: str) -> str:
+    """The absolute address of the base: the public one where it is set, else the one that the client used."""
+    public = settings.get("VIRAGE_BASE_URL").rstrip("/")
+    if public:
+        return public + base
+    if any(not (char.isalnum() or char in ".:-[]") for char in host) or len(host) > 255:
+        return settings.base_url() + base
+    return f"{scheme}://{host}{base}"
+
+
+def _respond(environ: dict[str, Any], service: FhirService, request: FhirRequest, limit: int) -> FhirResponse:
+    try:
+        if request.method == "GET" and request.path == _SMART:
+            return smart_configuration(request)
+        if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            return _preflight()
+        if not is_open(service, request):
+            request.caller = authenticate(request)
+        if request.method in ("POST", "PUT", "PATCH"):
+            request.body = body(environ, limit)
+    except VirageError as error:
+        return router.refusal(request, error)
+    except Exception as error:
+        return router.accident(request, error)
+    return router.handle(service, request)
+
+
+def is_open(service: FhirService, request: FhirRequest) -> bool:
+    """Whether a request is served without a token: /metadata, OPTIONS, and the operations that say they are public."""
+    if request.path == "metadata" or request.method == "OPTIONS":
+        return True
+    name = request.path.rpartition("/")[2]
+    if name[:1] != "$":
+        return False
+    return any(
+        operation.public
+        for level in ("system", "type", "instance")
+        for operation in service.operation_table.get((level, name[1:]), ())
+    ) and "authorization" not in request.headers
+
+
+def authenticate(request: FhirRequest) -> Caller:
+    """Who calls, by the bearer token. Raises Unauthenticated (401)."""
+    from virage.core import accounts
+
+    return accounts.authenticate(request.headers)
+
+
+def body(environ: dict[str, Any], limit: int) -> bytes:
+    """The body, `limit` bytes at most, gzip undone within the same bound. Raises TooLarge (413), Malformed."""
+    stream = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH") or ""
+    if length.isdecimal() and int(length) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    left = int(length) if length.isdecimal() else None
+    while left is None or left > 0:
+        chunk = stream.read(_CHUNK if left is None else min(_CHUNK, left))
+        if not chunk:
+            break
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        if left is not None:
+            left -= len(chunk)
+        chunks.append(chunk)
+    if left:
+        raise Malformed("Le corps de la requête est arrivé incomplet.", code="FHIR.BODY")
+    whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if coding in ("", "identity"):
+        return whole
+    if coding not in ("gzip", "x-gzip"):
+        raise VirageError(
+            "Seul le codage « gzip » est accepté.", code="FHIR.CONTENT_ENCODING", status=415, issue="not-supported"
+        )
+    return _inflated(whole, limit)
+
+
+def _inflated(data: bytes, limit: int) -> bytes:
+    """A bomb is found by never asking for more than the limit."""
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        whole = inflater.decompress(data, limit + 1)
+    except zlib.error:
+        raise Malformed("Le corps annoncé en gzip est illisible.", code="FHIR.BODY") from None
+    if len(whole) > limit:
+        raise _too_large(limit)
+    if not inflater.eof:
+        raise Malformed("Le corps annoncé en gzip est incomplet.", code="FHIR.BODY")
+    return whole
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"Le corps dépasse {limit // 2**20} Mio : découpez l'envoi, ou passez par $import pour un volume."
+    )
+
+
+def _preflight() -> FhirResponse:
+    return FhirResponse(
+        204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, "
+            "If-None-Exist, If-Modified-Since",
+            "Access-Control-Max-Age": "600",
+        },
+        native=True,
+    )
+
+
+def smart_configuration(request: FhirRequest) -> FhirResponse:
+    """SMART App Launch 2.2 discovery, under every base, open to all."""
+    root = request.base.partition("://")[0] + "://" + request.base.partition("://")[2].partition("/")[0]
+    told = {
+        "issuer": f"{root}/psc",
+        "jwks_uri": f"{root}/psc/jwks",
+        "authorization_endpoint": f"{root}/psc/authorize",
+        "token_endpoint": f"{root}/psc/token",
+        "introspection_endpoint": f"{root}/psc/introspect",
+        "revocation_endpoint": f"{root}/psc/revoke",
+        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
+        "scopes_supported": ["openid", "profile", "fhirUser", "patient/*.rs", "user/*.cruds", "system/*.cruds"],
+        "response_types_supported": ["code"],
+        "code_challenge_methods_supported": ["S256"],
+        "capabilities": [
+            "launch-standalone",
+            "client-public",
+            "client-confidential-symmetric",
+            "client-confidential-asymmetric",
+            "permission-patient",
+            "permission-user",
+            "permission-v1",
+            "permission-v2",
+        ],
+    }
+    headers = {"Content-Type": "application/json", "Cache-Control": "public, max-age=60"}
+    return FhirResponse(200, json.dumps(told), headers, native=True)
+
+

@@ -1,0 +1,1 @@
+"""The interactions of the table in `router`, a few lines each."""

@@ -1,0 +1,111 @@
+"""history of a resource, of a type, of the whole base."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from virage.core import audit
+from virage.core.access import Everything
+from virage.core.errors import Malformed, Unknown
+from virage.core.fhir import json, prefer, representation
+from virage.core.fhir.interactions import rights
+from virage.core.fhir.interactions.searches import count_of
+from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.service import FhirService
+
+if TYPE_CHECKING:
+    from virage.core.fhir.store import Version
+
+_PARAMETERS = frozenset({"_count", "_since", "_at", "_cursor", "_list", "_sort"}) | prefer.RESULT_PARAMETERS
+
+
+def history(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """Versions, newest first, as a Bundle of type history. 200, 403, 404."""
+    rule = rights.rule(request, service)
+    _refuse_unknown(request)
+    count = count_of(request)
+    page = service.store.history(
+        request.type or None,
+        request.id or None,
+        since=_instant(request, "_since"),
+        at=_instant(request, "_at"),
+        count=count,
+        cursor=request.param("_cursor") or None,
+        access=rule,
+    )
+    if request.id:
+        _one_that_exists(request, service, rule, list(page.versions))
+    audit.later(by=request.caller, action="fhir.history", entities=((f"{request.type}/{request.id}",) if request.id else ()))
+    links = [{"relation": "self", "url": _link(request, request.param("_cursor"))}]
+    if page.next:
+        links.append({"relation": "next", "url": _link(request, page.next)})
+    view = prefer.wanted_view(request)
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "type": "history",
+        "total": page.total,
+        "link": links,
+        "entry": [entry(request, service, version, view) for version in page.versions],
+    }
+    if page.total is None:
+        del bundle["total"]
+    return FhirResponse.of({key: value for key, value in bundle.items() if value != []})
+
+
+def entry(request: FhirRequest, service: FhirService, version: "Version", view: prefer.View) -> dict[str, Any]:
+    """One version in a history Bundle: what was asked then, and what was answered."""
+    method = "DELETE" if version.deleted else "POST" if version.created else "PUT"
+    status = {"DELETE": "204 No Content", "POST": "201 Created", "PUT": "200 OK"}[method]
+    url = version.type if method == "POST" else f"{version.type}/{version.id}"
+    made: dict[str, Any] = {"fullUrl": representation.full_url(request, version.type, version.id)}
+    if not version.deleted:
+        made["resource"] = json.fragment(representation.outgoing(request, service, version.type, version.body, view))
+    made["request"] = {"method": method, "url": url}
+    moment = version.last_updated.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    made["response"] = {"status": status, "etag": f'W/"{version.version}"', "lastModified": moment}
+    return made
+
+
+def _one_that_exists(request: FhirRequest, service: FhirService, rule: Any, versions: list["Version"]) -> None:
+    if versions:
+        if not isinstance(rule, Everything):
+            seen = next((version for version in versions if not version.deleted), None)
+            if seen is not None:
+                rights.admit(rule, service, seen)
+        return
+    if service.store.read(request.type, request.id) is None:
+        raise Unknown(f"{request.type}/{request.id} n'existe pas ici.", code="FHIR.UNKNOWN")
+
+
+def _instant(request: FhirRequest, name: str) -> datetime | None:
+    text = request.param(name)
+    if not text:
+        return None
+    try:
+        # An unencoded plus sign of a time zone arrives as a space.
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise Malformed(
+            f"« {name} » est un instant, comme 2026-01-31T10:00:00Z.", code="FHIR.PARAM_VALUE", issue="value", path=name
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _refuse_unknown(request: FhirRequest) -> None:
+    if prefer.prefer(request).lenient:
+        return
+    for name, _ in request.params:
+        if name not in _PARAMETERS:
+            raise Malformed(
+                "Un historique prend _count, _since, _at ; un autre paramètre est donné.",
+                code="FHIR.PARAM_UNKNOWN",
+                issue="not-supported",
+            )
+
+
+def _link(request: FhirRequest, cursor: str | None) -> str:
+    params = [(name, value) for name, value in request.params if name != "_cursor"]
+    if cursor:
+        params.append(("_cursor", cursor))
+    query = urlencode(params)
+    return f"{request.base}/{request.path}" + (f"?{query}" if query else "")

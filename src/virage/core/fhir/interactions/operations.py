@@ -1,0 +1,180 @@
+"""Operations `$name`: those of the room first, then the standard ones that every base offers."""
+
+from typing import Any
+
+from virage.core import audit
+from virage.core.access import InPatient
+from virage.core.errors import Issue, Malformed, Unknown
+from virage.core.fhir import conditional, json, outcome, prefer, validation
+from virage.core.fhir.interactions import reads, rights, searches, writes
+from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.service import FhirService, Operation
+
+_DEFINITION = "http://hl7.org/fhir/OperationDefinition/"
+
+
+def operate(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """Find the operation at this level and call it. 404 when there is none, 405 when it changes things and GET was used."""
+    level = "instance" if request.id else "type" if request.type else "system"
+    operation = service.operation(level, request.operation, request.type)
+    if operation is None:
+        raise Unknown(
+            "Cette opération n'est pas offerte à ce niveau : voir /metadata.", code="FHIR.OPERATION", issue="not-supported"
+        )
+    if operation.affects_state and request.method != "POST":
+        from virage.core.fhir.router import MethodNotAllowed
+
+        raise MethodNotAllowed(f"L'opération ${operation.name} s'appelle par POST.", ["POST", "OPTIONS"])
+    return operation.handler(request, service)
+
+
+def inputs(request: FhirRequest) -> list[dict[str, Any]]:
+    """The input parameters, as parts of Parameters: those of the query as `valueString`, then those of the body."""
+    given: list[dict[str, Any]] = [{"name": name, "valueString": value} for name, value in request.params]
+    if request.method != "POST" or not (request.body or request.parsed):
+        return given
+    resource = request.resource
+    if resource.get("resourceType") != "Parameters":
+        return [*given, {"name": "resource", "resource": resource}]
+    parameters = resource.get("parameter", [])
+    if not isinstance(parameters, list) or any(
+        not isinstance(part, dict) or not isinstance(part.get("name"), str) for part in parameters
+    ):
+        raise Malformed(
+            "« parameter » est un tableau d'objets qui ont un nom.", code="FHIR.PARAMETERS", path="Parameters.parameter"
+        )
+    return [*given, *parameters]
+
+
+def text_of(given: list[dict[str, Any]], name: str) -> str:
+    """The value of a simple parameter, as text; empty when it is absent."""
+    for part in given:
+        if part["name"] == name:
+            for key, value in part.items():
+                if key.startswith("value") and isinstance(value, str | int | bool):
+                    return str(value)
+    return ""
+
+
+def validate(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """$validate: what is wrong with a resource, by mode and profile. Always 200; the outcome says whether it is sound."""
+    given = inputs(request)
+    mode = text_of(given, "mode")
+    profiles = [text_of([part], "profile") for part in given if part["name"] == "profile"]
+    resource = next((part["resource"] for part in given if part["name"] == "resource" and "resource" in part), None)
+    issues: list[Issue] = []
+    if mode not in ("", "create", "update", "delete", "profile"):
+        raise Malformed("« mode » vaut create, update, delete ou profile.", code="FHIR.PARAM_VALUE", path="mode")
+    if request.id:
+        rule = rights.rule(request, service, "read")
+        current = service.store.read(request.type, request.id)
+        if resource is None or mode == "delete":
+            version = reads.found(current, request)
+            rights.admit(rule, service, version)
+            resource = json.loads(version.body)
+        elif resource.get("id") != request.id:
+            issues.append(Issue("value", "L'« id » n'est pas celui de l'adresse.", f"{request.type}.id"))
+    if resource is None:
+        raise Malformed("Il manque la ressource à valider.", code="FHIR.PARAMETERS", issue="required", path="resource")
+    if request.type and resource.get("resourceType") != request.type:
+        issues.append(Issue("value", f"Une ressource {request.type} est attendue ici.", "resourceType"))
+    if mode != "delete":
+        issues += validation.check(resource, profiles=[profile for profile in profiles if profile])
+    if mode == "create" and service.served.get(request.type) and "create" not in service.served[request.type]:
+        issues.append(Issue("not-supported", f"On ne crée pas de {request.type} sur {service.base}."))
+    return FhirResponse.of(outcome.of_issues(issues))
+
+
+def meta(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """$meta on a resource: its profiles, tags and security labels."""
+    version = reads.found(service.store.read(request.type, request.id), request)
+    rights.admit(rights.rule(request, service, "read"), service, version)
+    return _meta_of(json.loads(version.body))
+
+
+def meta_change(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """$meta-add and $meta-delete: profiles, tags and labels put on or taken off, as a new version."""
+    change = next((part.get("valueMeta") for part in inputs(request) if part["name"] == "meta"), None)
+    if not isinstance(change, dict):
+        raise Malformed("Il manque le paramètre « meta » (valueMeta).", code="FHIR.PARAMETERS", issue="required", path="meta")
+    rule = rights.rule(request, service, "update")
+    for _ in range(8):
+        version = reads.found(service.store.read(request.type, request.id), request)
+        rights.admit(rule, service, version)
+        resource = json.loads(version.body)
+        held = dict(resource.get("meta") or {})
+        for name, same in (("profile", str), ("tag", _coding), ("security", _coding)):
+            held[name] = _changed(held.get(name, []), change.get(name, []), same, request.operation == "meta-add")
+        resource["meta"] = {name: value for name, value in held.items() if value != []}
+        writes.check(resource)
+        try:
+            written = writes.replace(request, service, rule, resource, version.version, version)
+        except conditional.PreconditionFailed:
+            continue
+        return _meta_of(json.loads(written.body))
+    raise conditional.PreconditionFailed("Cette ressource change trop vite en ce moment : recommencez.")
+
+
+def _changed(held: Any, given: Any, same: Any, adding: bool) -> list[Any]:
+    if not isinstance(given, list):
+        raise Malformed("Les profils, étiquettes et marques sont des tableaux.", code="FHIR.PARAMETERS", path="meta")
+    names = {same(value) for value in given}
+    if not adding:
+        return [value for value in held if same(value) not in names]
+    present = {same(value) for value in held}
+    return [*held, *(value for value in given if same(value) not in present)]
+
+
+def _coding(value: Any) -> tuple[Any, Any]:
+    return (value.get("system"), value.get("code")) if isinstance(value, dict) else (None, value)
+
+
+def _meta_of(resource: dict[str, Any]) -> FhirResponse:
+    value = resource.get("meta", {})
+    return FhirResponse.of({"resourceType": "Parameters", "parameter": [{"name": "return", "valueMeta": value}]})
+
+
+def everything(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """Patient/[id]/$everything: the patient and what is filed under it, by pages, as the caller may see it."""
+    version = reads.found(service.store.read("Patient", request.id), request)
+    rights.admit(rights.rule(request, service, "read", "Patient"), service, version)
+    access = searches.both(InPatient(request.id), rights.rule(request, service, "search-system", "*"))
+    known = ("_since", "_type", "_count", "_cursor", "start", "end")
+    unknown = [name for name, _ in request.params if name not in known and name not in prefer.RESULT_PARAMETERS]
+    warnings = searches.unknown_parameters(request, unknown)
+    params = [("_type", value) for value in [request.param("_type")] if value]
+    since = request.param("_since")
+    if since:
+        params.append(("_lastUpdated", f"ge{since}"))
+    page = service.store.search(
+        None,
+        params,
+        access=access,
+        count=searches.count_of(request) if request.param("_count") else searches.MOST,
+        cursor=request.param("_cursor") or None,
+        total="none",
+    )
+    audit.later(by=request.caller, action="fhir.everything", patient=request.id, entities=(f"Patient/{request.id}",))
+    return FhirResponse(200, searches.searchset(request, service, page, prefer.wanted_view(request), warnings, False))
+
+
+def evaluate(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """$fhirpath: an expression evaluated on a resource; one `result` for each result, with its type."""
+    from virage.core.fhir.fhirpath import operation
+
+    given = inputs(request)
+    expression = text_of(given, "expression")
+    resource = next((part["resource"] for part in given if part["name"] == "resource" and "resource" in part), None)
+    if not expression:
+        raise Malformed("Il manque l'expression.", code="FHIR.PARAMETERS", issue="required", path="expression")
+    return FhirResponse.of(operation.evaluate(expression, resource))
+
+
+STANDARD = (
+    Operation("validate", validate, "*", "type instance", False, _DEFINITION + "Resource-validate"),
+    Operation("meta", meta, "*", "instance", False, _DEFINITION + "Resource-meta"),
+    Operation("meta-add", meta_change, "*", "instance", True, _DEFINITION + "Resource-meta-add"),
+    Operation("meta-delete", meta_change, "*", "instance", True, _DEFINITION + "Resource-meta-delete"),
+    Operation("everything", everything, "Patient", "instance", False, _DEFINITION + "Patient-everything"),
+    Operation("fhirpath", evaluate, "", "system", True, "urn:virage:OperationDefinition:fhirpath"),
+)

@@ -1,0 +1,154 @@
+"""search on a type, in a compartment, on the whole base; by GET and by POST `_search`."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from virage.core import audit
+from virage.core.access import AllOf, AnyOf, Everything, Filter, Has, InPatient
+from virage.core.errors import Issue, Malformed
+from virage.core.fhir import definitions, json, outcome, prefer, representation
+from virage.core.fhir.interactions import rights
+from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.service import FhirService
+
+if TYPE_CHECKING:
+    from virage.core.fhir.store import Page
+
+DEFAULT_COUNT = 50
+MOST = 1000
+_TOTALS = ("none", "estimate", "accurate")
+_OURS = frozenset({"_count", "_total", "_cursor"}) | prefer.RESULT_PARAMETERS
+
+
+def search(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """One page of what the caller may see, as a Bundle of type searchset. 200, 400, 403."""
+    access = rights.rule(request, service)
+    if request.compartment is not None:
+        access = both(compartment_filter(request), access)
+    view = prefer.wanted_view(request)
+    count = count_of(request)
+    only_count = view.summary == "count" or count == 0
+    total = request.param("_total") or ("accurate" if only_count else "none")
+    if total not in _TOTALS:
+        raise _wrong("_total", "« _total » vaut none, estimate ou accurate.")
+    page = service.store.search(
+        request.type or None,
+        [(name, value) for name, value in request.params if name not in _OURS],
+        access=access,
+        count=0 if only_count else count,
+        cursor=request.param("_cursor") or None,
+        total="accurate" if only_count else total,
+    )
+    warnings = unknown_parameters(request, page.unknown)
+    audit.later(by=request.caller, action="fhir.search", entities=())
+    return FhirResponse(200, searchset(request, service, page, view, warnings, only_count))
+
+
+def searchset(
+    request: FhirRequest,
+    service: FhirService,
+    page: "Page",
+    view: prefer.View,
+    warnings: list[Issue],
+    only_count: bool,
+) -> bytes:
+    """The Bundle's bytes: stored resources are placed in it as they are, unless a guard or a view touches them."""
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    if page.total is not None:
+        bundle["total"] = page.total
+    bundle["link"] = links(request, page)
+    entries: list[Any] = []
+    if not only_count:
+        for found in page.entries:
+            version = found.version
+            body = representation.outgoing(request, service, version.type, version.body, view)
+            entries.append(
+                {
+                    "fullUrl": representation.full_url(request, version.type, version.id),
+                    "resource": json.fragment(body),
+                    "search": {"mode": found.mode},
+                }
+            )
+    if warnings:
+        entries.append({"resource": outcome.of_issues(warnings), "search": {"mode": "outcome"}})
+    if entries:
+        bundle["entry"] = entries
+    if view.summary == "count" or not view.whole:
+        bundle["meta"] = {"tag": [representation.SUBSETTED]}
+    return json.dumps(bundle)
+
+
+def links(request: FhirRequest, page: "Page") -> list[dict[str, str]]:
+    """self says what was really searched by; next (and previous, first when they are true) keep every parameter."""
+    ignored = set(page.unknown)
+    params = [(name, value) for name, value in request.params if name not in ignored and name != "_cursor"]
+    here = request.param("_cursor")
+    made = [{"relation": "self", "url": _link(request, params, here)}]
+    if here:
+        made.append({"relation": "first", "url": _link(request, params, None)})
+    if page.next:
+        made.append({"relation": "next", "url": _link(request, params, page.next)})
+    return made
+
+
+def _link(request: FhirRequest, params: list[tuple[str, str]], cursor: str | None) -> str:
+    path = request.path.removesuffix("/_search").removesuffix("_search")
+    query = urlencode([*params, ("_cursor", cursor)] if cursor else params, safe="|,:/$*")
+    return f"{request.base}/{path}".rstrip("/") + (f"?{query}" if query else "")
+
+
+def count_of(request: FhirRequest) -> int:
+    """The page size asked for, MOST at most. Raises Malformed when it is not a number."""
+    text = request.param("_count")
+    if text is None:
+        return DEFAULT_COUNT
+    if not (text.isdecimal() and text.isascii()) or len(text) > 9:
+        raise _wrong("_count", "« _count » est un nombre entier, positif ou nul.")
+    return min(int(text), MOST)
+
+
+def unknown_parameters(request: FhirRequest, unknown: Any) -> list[Issue]:
+    """Refuse parameters that nobody knows; with `Prefer: handling=lenient`, leave them out and say so."""
+    issues = [
+        Issue(
+            "not-supported",
+            f"Le paramètre de recherche « {name[:64]} » n'existe pas pour {request.type or 'cette base'}.",
+            name[:64] if name[:64].replace("-", "").replace("_", "").isalnum() else "",
+            "warning" if prefer.prefer(request).lenient else "error",
+        )
+        for name in unknown
+    ]
+    if issues and not prefer.prefer(request).lenient:
+        raise Malformed(issues[0].text, code="FHIR.PARAM_UNKNOWN", issues=issues)
+    return issues
+
+
+def compartment_filter(request: FhirRequest) -> Filter:
+    """What `Patient/12/Observation` adds to the caller's rule. Raises Malformed for what is not a compartment."""
+    assert request.compartment is not None
+    name, id = request.compartment
+    members = definitions.compartments().get(name)
+    if members is None:
+        raise Malformed(
+            f"« {name} » n'est pas un compartiment : Patient, Encounter, Practitioner, RelatedPerson ou Device.",
+            code="FHIR.COMPARTMENT",
+            issue="not-supported",
+        )
+    if request.type and not members.get(request.type):
+        raise Malformed(
+            f"Le compartiment {name} ne contient pas de {request.type}.", code="FHIR.COMPARTMENT", issue="not-supported"
+        )
+    if name == "Patient":
+        return InPatient(id)
+    types = [request.type] if request.type else [type for type, codes in members.items() if codes]
+    codes = sorted({code for type in types for code in members[type]})
+    return AnyOf(tuple(Has(code, f"{name}/{id}") for code in codes))
+
+
+def both(one: Filter, other: Filter) -> Filter:
+    """Both rules at once."""
+    return one if isinstance(other, Everything) else AllOf((one, other))
+
+
+def _wrong(name: str, text: str) -> Malformed:
+    return Malformed(text, code="FHIR.PARAM_VALUE", issue="value", path=name)

@@ -1,0 +1,248 @@
+"""create, update, patch, delete; each also by criteria instead of an id."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from virage.core import db
+from virage.core.access import Everything, Filter
+from virage.core.errors import Invalid, Malformed
+from virage.core.fhir import conditional, json, outcome, prefer, representation, validation
+from virage.core.fhir import patch as patching
+from virage.core.fhir.conditional import PreconditionFailed
+from virage.core.fhir.interactions import native, reads, rights
+from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.service import FhirService
+
+if TYPE_CHECKING:
+    from virage.core.fhir.store import Version
+
+_PATCH_TRIES = 8
+
+
+def create(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """POST [type]; with If-None-Exist only when nothing meets the criteria. 201, 200, 412, 422."""
+    rule = rights.rule(request, service)
+    resource = incoming(request)
+    resource.pop("id", None)
+    text = request.headers.get("if-none-exist")
+
+    def make() -> FhirResponse:
+        id = request.assigned_id or None
+        written = _write(service, rule, lambda: service.store.create(resource, by=request.caller, id=id))
+        return told(request, service, written)
+
+    if text is None:
+        return make()
+    seen = rights.rule(request, service, "search-type")
+    params = conditional.criteria(text, request.type)
+
+    def once() -> FhirResponse:
+        db.lock(conditional.lock_key(service, request.type, params))
+        present = conditional.only_match(service, request.type, params, seen)
+        if present is not None:
+            return told(request, service, present, 200)
+        return make()
+
+    return atomically(request, once)
+
+
+def update(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """PUT [type]/[id], which also creates. 200, 201, 400, 409, 412, 422."""
+    rule = rights.rule(request, service)
+    resource = incoming(request)
+    if resource.get("id") != request.id:
+        raise Malformed(
+            "L'identifiant de la ressource (« id ») et celui de l'adresse doivent être les mêmes.",
+            code="FHIR.ID_MISMATCH",
+            issue="value",
+            path=f"{request.type}.id",
+        )
+    wanted = conditional.if_match(request)
+    return told(request, service, replace(request, service, rule, resource, wanted))
+
+
+def update_where(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """PUT [type]?criteria: none found creates, one found updates. 200, 201, 400, 412."""
+    rule = rights.rule(request, service)
+    seen = rights.rule(request, service, "search-type")
+    resource = incoming(request)
+    params = conditional.criteria(request.query, request.type)
+
+    def once() -> FhirResponse:
+        db.lock(conditional.lock_key(service, request.type, params))
+        present = conditional.only_match(service, request.type, params, seen)
+        given = resource.get("id")
+        if present is None and given is None:
+            made = rights.rule(request, service, "create")
+            version = _write(service, made, lambda: service.store.create(resource, by=request.caller))
+            return told(request, service, version)
+        if present is not None and given not in (None, present.id):
+            raise Malformed(
+                "L'« id » donné n'est pas celui de la ressource que le critère désigne.",
+                code="FHIR.ID_MISMATCH",
+                issue="value",
+                path=f"{request.type}.id",
+            )
+        if present is None and service.store.read(request.type, str(given)) is not None:
+            raise PreconditionFailed("L'« id » donné existe déjà, et ne répond pas au critère.")
+        request.id = present.id if present else str(given)
+        target = {**resource, "id": request.id}
+        return told(request, service, replace(request, service, rule, target, conditional.if_match(request)))
+
+    return atomically(request, once)
+
+
+def patch(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """PATCH [type]/[id] by JSON Patch, FHIRPath Patch or XML Patch. 200, 400, 404, 410, 412, 422."""
+    rule = rights.rule(request, service)
+    change = patching.parse(request)
+    wanted = conditional.if_match(request)
+    for _ in range(_PATCH_TRIES):
+        current = reads.found(service.store.read(request.type, request.id), request)
+        rights.admit(rule, service, current)
+        if wanted is not None and wanted != current.version:
+            raise stale(current.version)
+        resource = change(json.loads(current.body))
+        unmoved(resource, request)
+        check(resource)
+        try:
+            return told(request, service, replace(request, service, rule, resource, current.version, current))
+        except PreconditionFailed:
+            # Someone else wrote in between: patch what they wrote, unless the client had named its version.
+            if wanted is not None or request.inside_transaction:
+                raise
+    raise PreconditionFailed("Cette ressource change trop vite en ce moment : recommencez.")
+
+
+def patch_where(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """PATCH [type]?criteria, which must find exactly one. 200, 404, 412."""
+    seen = rights.rule(request, service, "search-type")
+    params = conditional.criteria(request.query, request.type)
+    present = conditional.only_match(service, request.type, params, seen)
+    request.id = present.id if present else "?"
+    reads.found(present, request)
+    return patch(request, service)
+
+
+def delete(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """DELETE [type]/[id]: done, or done before, or never there: 204 in all three, with an ETag when it was."""
+    rule = rights.rule(request, service)
+    wanted = conditional.if_match(request)
+
+    def once() -> FhirResponse:
+        if not isinstance(rule, Everything) or wanted is not None:
+            if wanted is not None:
+                db.lock(f"fhir:{service.space}:{request.type}/{request.id}")
+            current = service.store.read(request.type, request.id)
+            if current is not None and not current.deleted:
+                rights.admit(rule, service, current)
+                if wanted is not None and wanted != current.version:
+                    raise stale(current.version)
+        return gone(service.store.delete(request.type, request.id, by=request.caller))
+
+    return once() if wanted is None else atomically(request, once)
+
+
+def delete_where(request: FhirRequest, service: FhirService) -> FhirResponse:
+    """DELETE [type]?criteria: one found is deleted, several are refused (the CapabilityStatement says `single`)."""
+    rule = rights.rule(request, service)
+    seen = rights.rule(request, service, "search-type")
+    params = conditional.criteria(request.query, request.type)
+
+    def once() -> FhirResponse:
+        db.lock(conditional.lock_key(service, request.type, params))
+        present = conditional.only_match(service, request.type, params, seen)
+        if present is None:
+            return gone(None)
+        rights.admit(rule, service, present)
+        return gone(service.store.delete(request.type, present.id, by=request.caller))
+
+    return atomically(request, once)
+
+
+def incoming(request: FhirRequest) -> dict[str, Any]:
+    """The resource of the body, of the address's type and structurally sound. Raises Malformed (400), Invalid (422)."""
+    resource = native.resource(request) if native.is_native(request) else dict(request.resource)
+    if resource.get("resourceType") != request.type:
+        raise Malformed(
+            f"Cette adresse reçoit des ressources « {request.type} » : « resourceType » dit autre chose.",
+            code="FHIR.TYPE_MISMATCH",
+            issue="value",
+            path="resourceType",
+        )
+    if not request.checked:
+        check(resource)
+    return resource
+
+
+def check(resource: dict[str, Any]) -> None:
+    """Refuse a resource that breaks the structure of its type, with every issue and its path."""
+    issues = validation.check(resource)
+    if any(issue.severity in ("error", "fatal") for issue in issues):
+        raise Invalid(issues[0].text, code="FHIR.INVALID", issues=issues)
+
+
+def replace(
+    request: FhirRequest,
+    service: FhirService,
+    rule: Filter,
+    resource: dict[str, Any],
+    wanted: int | None,
+    current: "Version | None" = None,
+) -> "Version":
+    """Write the next version, when the caller may touch both what is there and what it becomes."""
+    if not isinstance(rule, Everything):
+        current = current or service.store.read(request.type, request.id)
+        if current is not None and not current.deleted:
+            rights.admit(rule, service, current)
+    return _write(service, rule, lambda: service.store.update(resource, by=request.caller, if_match=wanted))
+
+
+def _write(service: FhirService, rule: Filter, action: "Callable[[], Version]") -> "Version":
+    """Write; when the rule looks at content, it looks at what was written, and a refusal undoes it."""
+    if isinstance(rule, Everything):
+        return action()
+    with db.transaction():
+        version = action()
+        rights.admit(rule, service, version)
+        return version
+
+
+def atomically(request: FhirRequest, action: Callable[[], FhirResponse]) -> FhirResponse:
+    """Run in a transaction, again after a deadlock; inside a bundle's transaction, simply run."""
+    return action() if request.inside_transaction else db.retrying(action)
+
+
+def unmoved(resource: dict[str, Any], request: FhirRequest) -> None:
+    """Refuse a patch that changes what a resource is."""
+    if resource.get("resourceType") != request.type or resource.get("id") != request.id:
+        raise Invalid(
+            "Un patch ne change ni le type ni l'« id » d'une ressource.", code="FHIR.PATCH", issue="business-rule"
+        )
+
+
+def stale(current: int) -> PreconditionFailed:
+    """The refusal for an If-Match that is not the current version."""
+    return PreconditionFailed(
+        f'La ressource a changé depuis votre lecture : sa version est W/"{current}". Relisez-la, puis recommencez.'
+    )
+
+
+def told(request: FhirRequest, service: FhirService, version: "Version", status: int = 0) -> FhirResponse:
+    """The answer to a write, as `Prefer: return=` wishes."""
+    place = f"{representation.full_url(request, version.type, version.id)}/_history/{version.version}"
+    created = status == 0 and version.created
+    headers = representation.version_headers(version)
+    headers["Location" if created else "Content-Location"] = place
+    status = status or (201 if created else 200)
+    returns = prefer.prefer(request).returns
+    if returns == "minimal":
+        return FhirResponse(status, headers=headers)
+    if returns == "OperationOutcome":
+        return FhirResponse.of(outcome.of_issues(()), status, headers)
+    return FhirResponse(status, representation.outgoing(request, service, version.type, version.body), headers)
+
+
+def gone(version: "Version | None") -> FhirResponse:
+    """The answer to a deletion."""
+    return FhirResponse(204, headers={"ETag": f'W/"{version.version}"'} if version is not None else {})

@@ -1,0 +1,147 @@
+"""How an answer leaves: guarded, cut to the part asked for, in the format asked for."""
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+from virage.core.fhir import json
+from virage.core.fhir.prefer import WHOLE, View, wanted_format, wants_pretty
+from virage.core.fhir.request import CONTENT_TYPES, JSON, FhirRequest, FhirResponse
+from virage.core.fhir.service import FhirService, egress
+
+if TYPE_CHECKING:
+    from virage.core.fhir.store import Version
+
+SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+_ALWAYS = frozenset({"resourceType", "id", "meta"})
+
+
+def finish(request: FhirRequest, response: FhirResponse) -> FhirResponse:
+    """Put the JSON answer into the wished format. Raises NotAcceptable (406)."""
+    if response.native:
+        return response
+    wanted = wanted_format(request)
+    if response.body:
+        if wanted != JSON:
+            from virage.core.fhir import xml
+
+            response.body = xml.dumps(json.loads(response.body), pretty=wants_pretty(request))
+        elif wants_pretty(request):
+            response.body = json.pretty(json.loads(response.body))
+        response.headers.setdefault("Content-Type", CONTENT_TYPES[wanted])
+    return response
+
+
+def plain(response: FhirResponse) -> FhirResponse:
+    """The answer in JSON, whatever the client wished."""
+    response.headers["Content-Type"] = CONTENT_TYPES[JSON]
+    return response
+
+
+def outgoing(request: FhirRequest, service: FhirService, type: str, body: bytes, view: View = WHOLE) -> bytes:
+    """The stored bytes of one resource as this caller may see them: its type's guards run, then the part asked for.
+
+    Costs nothing when the type has no guard and the whole is wanted.
+    """
+    guards = egress(type)
+    if not guards and not has_carriers(type) and view.whole:
+        return body
+    resource = json.loads(body)
+    guarded = guard(resource, request, service)
+    if view.whole:
+        return body if guarded is resource else json.dumps(guarded)
+    return json.dumps(part_of(guarded, view))
+
+
+def has_carriers(type: str) -> bool:
+    """Whether resources of this type can hold whole other ones that have guards of their own."""
+    return type == "Bundle"
+
+
+def guard(resource: dict[str, Any], request: FhirRequest, service: FhirService) -> dict[str, Any]:
+    """Run the guards of a resource, and of those that it carries as entries of a Bundle or as contained ones."""
+    for check in egress(resource.get("resourceType", "")):
+        resource = check(resource, request.caller, service.space)
+    carried = resource.get("entry") if resource.get("resourceType") == "Bundle" else None
+    if isinstance(carried, list):
+        entries = [
+            {**entry, "resource": guard(entry["resource"], request, service)}
+            if isinstance(entry, dict) and isinstance(entry.get("resource"), dict)
+            else entry
+            for entry in carried
+        ]
+        if any(new is not old and new["resource"] is not old["resource"] for new, old in zip(entries, carried, strict=True)):
+            resource = {**resource, "entry": entries}
+    return resource
+
+
+def part_of(resource: dict[str, Any], view: View) -> dict[str, Any]:
+    """The part of a resource that `_summary` or `_elements` names, tagged SUBSETTED as FHIR asks."""
+    type = resource["resourceType"]
+    keep = set(_ALWAYS)
+    if view.summary == "data":
+        return _tagged({key: value for key, value in resource.items() if key != "text"})
+    if view.summary == "text":
+        keep |= {"text"} | _mandatory(type)
+    elif view.summary:
+        return _tagged(summary_of(resource))
+    if view.elements:
+        keep |= _named(type, view.elements) | _mandatory(type)
+    return _tagged({key: value for key, value in resource.items() if key in keep or key.lstrip("_") in keep})
+
+
+def summary_of(resource: dict[str, Any]) -> dict[str, Any]:
+    """The summary elements of a resource, by the definitions."""
+    from virage.core.fhir import definitions
+
+    properties = definitions.element(resource["resourceType"]).properties
+    return {
+        key: value
+        for key, value in resource.items()
+        if key in _ALWAYS or ((found := properties.get(key.lstrip("_"))) and found[0].is_summary)
+    }
+
+
+def _named(type: str, elements: tuple[str, ...]) -> set[str]:
+    """Top-level names: `name`, `Patient.name`, `value` for valueQuantity, and the head of deeper paths."""
+    from virage.core.fhir import definitions
+
+    children = definitions.element(type).children
+    names: set[str] = set()
+    for element in elements:
+        head, _, rest = element.partition(".")
+        if head[:1].isupper():
+            if head != type:
+                continue
+            head = rest.partition(".")[0]
+        head = head.removesuffix("[x]")
+        names |= set(children[head].json) if head in children else {head}
+    return names
+
+
+def _mandatory(type: str) -> set[str]:
+    from virage.core.fhir import definitions
+
+    return {name for child in definitions.element(type).children.values() if child.min for name in child.json}
+
+
+def _tagged(resource: dict[str, Any]) -> dict[str, Any]:
+    meta = dict(resource.get("meta") or {})
+    tags = meta.get("tag") or []
+    meta["tag"] = [*tags, SUBSETTED]
+    return {**resource, "meta": meta}
+
+
+def full_url(request: FhirRequest, type: str, id: str) -> str:
+    """The absolute address of a resource on the base that the client used."""
+    return f"{request.base}/{type}/{id}"
+
+
+def http_date(moment: datetime) -> str:
+    """A moment as HTTP writes it."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def version_headers(version: "Version") -> dict[str, str]:
+    """ETag and Last-Modified of a version."""
+    return {"ETag": f'W/"{version.version}"', "Last-Modified": http_date(version.last_updated)}
