@@ -7,6 +7,7 @@ pointer between entries can be written with its final address.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from virage.core import db
@@ -208,7 +209,7 @@ class Transaction:
         for entry in self.entries:
             text = self._criteria(entry)
             if text:
-                params = self._at(entry, lambda text=text, entry=entry: conditional.criteria(text, entry.type))
+                params = self._at(entry, partial(conditional.criteria, text, entry.type))
                 keys.add(conditional.lock_key(self.service, entry.type, params))
         for key in sorted(keys):
             db.lock(key)
@@ -278,7 +279,7 @@ class Transaction:
     def _each(self, methods: tuple[str, ...]) -> None:
         for entry in self.entries:
             if entry.method in methods:
-                self.answers[entry.index] = self._at(entry, lambda entry=entry: self._do(entry))
+                self.answers[entry.index] = self._at(entry, partial(self._do, entry))
 
     def _do(self, entry: Entry) -> dict[str, Any]:
         from virage.core.fhir import router

@@ -17,7 +17,7 @@ from virage.core.errors import Malformed
 
 MAX_DEPTH = 100  # R4 resources stay under 30; beyond, recursive readers further down would be at risk
 MAX_NUMBER = 64  # characters of one number
-MAX_EXPONENT = 400  # the R4 examples go to 1.0E245
+MAX_EXPONENT = 307  # what a double holds; the R4 examples go to 1.0E245
 
 # A number with a point or an exponent, or an integer too long for 64 bits, where a value may stand.
 _FINE_NUMBER = re.compile(rb"[:\[,]\s*(-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)|-?\d{19,})")
@@ -192,6 +192,8 @@ def _refusal(data: bytes, error: orjson.JSONDecodeError) -> MalformedJson:
         data.decode()
     except UnicodeDecodeError as bad:
         return MalformedJson(f"Le corps n'est pas en UTF-8 : l'octet {bad.start + 1} est illisible.")
-    if "recursion" in error.msg.lower():
+    if "recursion" in error.msg.lower() or "depth" in error.msg.lower():
         return MalformedJson(f"Le JSON est imbriqué sur plus de {MAX_DEPTH} niveaux : c'est refusé.")
+    if "infinit" in error.msg.lower():
+        return MalformedJson(f"Un nombre hors de toute mesure est refusé : l'exposant est limité à {MAX_EXPONENT}.")
     return MalformedJson(f"Le JSON est illisible à la ligne {error.lineno}, colonne {error.colno}.")

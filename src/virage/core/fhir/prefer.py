@@ -30,7 +30,7 @@ def prefer(request: FhirRequest) -> Prefer:
     header = request.headers.get("prefer")
     if not header:
         return _USUAL
-    wishes = {}
+    wishes: dict[str, str] = {}
     for part in header.replace(",", ";").split(";"):
         name, _, value = part.strip().partition("=")
         wishes.setdefault(name.strip().lower(), value.strip().strip('"'))

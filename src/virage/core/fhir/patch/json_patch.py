@@ -1,12 +1,23 @@
 """JSON Patch (RFC 6902), by `jsonpatch`, with a bound on what a patch may make of a resource."""
 
 import copy
+import re
 from typing import Any
 
 import jsonpatch
 import jsonpointer
 
 from virage.core.fhir import json, patch
+
+_NEEDS = {
+    "add": ("path", "value"),
+    "replace": ("path", "value"),
+    "test": ("path", "value"),
+    "remove": ("path",),
+    "move": ("path", "from"),
+    "copy": ("path", "from"),
+}
+_POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*\Z")
 
 MOST_BYTES = 32 * 2**20  # `copy` can double a document at each step
 
@@ -18,14 +29,22 @@ def parse(value: Any) -> list[dict[str, Any]]:
     if len(value) > patch.MOST_OPERATIONS:
         raise patch.MalformedPatch(f"Un patch a {patch.MOST_OPERATIONS} opérations au plus.")
     for index, operation in enumerate(value):
-        try:
-            jsonpatch.JsonPatch([operation])
-        except (jsonpatch.InvalidJsonPatch, jsonpointer.JsonPointerException, TypeError, AttributeError, ValueError):
+        if not _well_formed(operation):
             raise patch.MalformedPatch(
                 "Cette opération n'est pas une opération JSON Patch bien formée (op, path, value ou from).",
                 path=f"[{index}]",
-            ) from None
+            )
     return value
+
+
+def _well_formed(operation: Any) -> bool:
+    if not isinstance(operation, dict):
+        return False
+    needs = _NEEDS.get(str(operation.get("op")))
+    if needs is None or any(name not in operation for name in needs):
+        return False
+    pointers = [operation[name] for name in ("path", "from") if name in needs]
+    return all(isinstance(pointer, str) and _POINTER.match(pointer) for pointer in pointers)
 
 
 def apply(resource: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def parse(body: bytes) -> etree._Element:
         root = etree.fromstring(body, etree.XMLParser(**_PARSER))
     except (etree.XMLSyntaxError, ValueError):
         raise patch.MalformedPatch("Le XML du patch est illisible.") from None
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise patch.MalformedPatch("Un patch XML n'a pas de DTD.")
     return root
 
@@ -113,7 +113,10 @@ def _add(tree: Any, operation: etree._Element, target: Any, where: str) -> None:
 
 def _declare(tree: Any, target: etree._Element, prefix: str, uri: str) -> None:
     """lxml fixes namespaces at birth: the element is made again with one more."""
-    made = etree.Element(target.tag, dict(target.attrib), nsmap={**target.nsmap, prefix: uri})
+    names: Any = {**target.nsmap, prefix: uri}
+    made = etree.Element(target.tag, nsmap=names)
+    for name, value in target.attrib.items():
+        made.set(name, value)
     made.text, made.tail = target.text, target.tail
     made.extend(list(target))
     _exchange(tree, target, made)
