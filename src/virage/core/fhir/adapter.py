@@ -76,9 +76,7 @@ def application(service: FhirService) -> Wsgi:
 
 
 def _request(environ: dict[str, Any], service: FhirService, cut: int) -> FhirRequest:
-    headers = {
-        name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
-    }
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     kind = environ.get("CONTENT_TYPE")
     if kind:
         headers["content-type"] = kind
@@ -133,11 +131,14 @@ def is_open(service: FhirService, request: FhirRequest) -> bool:
     name = request.path.rpartition("/")[2]
     if name[:1] != "$":
         return False
-    return any(
-        operation.public
-        for level in ("system", "type", "instance")
-        for operation in service.operation_table.get((level, name[1:]), ())
-    ) and "authorization" not in request.headers
+    return (
+        any(
+            operation.public
+            for level in ("system", "type", "instance")
+            for operation in service.operation_table.get((level, name[1:]), ())
+        )
+        and "authorization" not in request.headers
+    )
 
 
 def authenticate(request: FhirRequest) -> Caller:
@@ -194,9 +195,7 @@ def _inflated(data: bytes, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(
-        f"Le corps dépasse {limit // 2**20} Mio : découpez l'envoi, ou passez par $import pour un volume."
-    )
+    return TooLarge(f"Le corps dépasse {limit // 2**20} Mio : découpez l'envoi, ou passez par $import pour un volume.")
 
 
 def _preflight() -> FhirResponse:
@@ -241,5 +240,3 @@ def smart_configuration(request: FhirRequest) -> FhirResponse:
     }
     headers = {"Content-Type": "application/json", "Cache-Control": "public, max-age=60"}
     return FhirResponse(200, json.dumps(told), headers, native=True)
-
-

@@ -70,7 +70,9 @@ class Entry:
     @property
     def creates(self) -> bool:
         """Whether it is a plain or conditional create."""
-        return self.method == "POST" and self.resource is not None and "/" not in self.path and self.path[:1] not in "$_"
+        return (
+            self.method == "POST" and self.resource is not None and "/" not in self.path and self.path[:1] not in "$_"
+        )
 
     @property
     def updates_where(self) -> bool:
@@ -171,7 +173,7 @@ def check(entries: list[Entry]) -> None:
                 raise _wrong("« resourceType » et l'adresse ne disent pas le même type.", "resourceType")
             writes.check(entry.resource)
         except VirageError as error:
-            issues += [issue for issue in _led(error, entry.where + ".resource")][:200]
+            issues += _led(error, entry.where + ".resource")[:200]
     if any(issue.severity in ("error", "fatal") for issue in issues):
         raise Malformed(issues[0].text, code="FHIR.INVALID", status=422, issues=issues[:1000])
 
@@ -272,7 +274,9 @@ class Transaction:
                 continue
             if identity in written:
                 raise _wrong(
-                    "Deux entrées d'une transaction écrivent la même ressource.", f"{entry.where}.request.url", "duplicate"
+                    "Deux entrées d'une transaction écrivent la même ressource.",
+                    f"{entry.where}.request.url",
+                    "duplicate",
                 )
             written[identity] = entry.index
 
@@ -431,5 +435,3 @@ def _led(error: VirageError, where: str) -> list[Issue]:
 
 def _wrong(text: str, path: str, issue: str = "value") -> Malformed:
     return Malformed(text, code="FHIR.BUNDLE", issue=issue, path=path)
-
-

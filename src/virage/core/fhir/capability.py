@@ -117,7 +117,7 @@ def _resource(service: FhirService, name: str) -> dict[str, Any]:
 
 
 def _ordered(served: frozenset[str]) -> list[str]:
-    order = "read vread update patch delete history-instance history-type create search-type".split()
+    order = ["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"]
     return [name for name in order if name in served and name in TYPE_INTERACTIONS]
 
 
@@ -133,13 +133,17 @@ def _search_params(service: FhirService, name: str) -> list[dict[str, Any]]:
 
 
 def _reverse(service: FhirService, name: str) -> list[str]:
-    return _referring().get(name, []) if service.types is None else [
-        f"{other}:{param.code}"
-        for other in sorted(service.served)
-        if "search-type" in service.served[other]
-        for param in definitions.search_parameters(other)
-        if param.type == "reference" and name in param.targets
-    ]
+    return (
+        _referring().get(name, [])
+        if service.types is None
+        else [
+            f"{other}:{param.code}"
+            for other in sorted(service.served)
+            if "search-type" in service.served[other]
+            for param in definitions.search_parameters(other)
+            if param.type == "reference" and name in param.targets
+        ]
+    )
 
 
 @lru_cache(maxsize=1)

@@ -94,9 +94,7 @@ def matches(
     return [entry.version for entry in page.entries if entry.mode == "match"]
 
 
-def only_match(
-    service: FhirService, type: str, params: list[tuple[str, str]], access: Filter
-) -> "Version | None":
+def only_match(service: FhirService, type: str, params: list[tuple[str, str]], access: Filter) -> "Version | None":
     """The one resource that meets the criteria, or None. Raises PreconditionFailed (412) when there are several."""
     found = matches(service, type, params, access)
     if len(found) > 1:

@@ -73,7 +73,9 @@ def _negotiate(accept: str) -> str:
         if found and quality > weight:
             best, weight = found, quality
     if not best:
-        raise NotAcceptable("Aucun des formats acceptés n'est produit ici : application/fhir+json, application/fhir+xml.")
+        raise NotAcceptable(
+            "Aucun des formats acceptés n'est produit ici : application/fhir+json, application/fhir+xml."
+        )
     return best
 
 
@@ -116,11 +118,7 @@ def wanted_view(request: FhirRequest) -> View:
     if summary and summary not in SUMMARIES:
         raise Malformed("« _summary » vaut true, text, data, count ou false.", code="FHIR.SUMMARY", issue="value")
     elements = tuple(
-        name.strip()
-        for key, value in request.params
-        if key == "_elements"
-        for name in value.split(",")
-        if name.strip()
+        name.strip() for key, value in request.params if key == "_elements" for name in value.split(",") if name.strip()
     )
     if summary == "false":
         summary = ""

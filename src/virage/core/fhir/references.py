@@ -29,7 +29,11 @@ def _object(value: Mapping[str, Any], type: str, resolve: Resolve, known: Mappin
         if kind is str:
             new: Any = _text(key, child, type, resolve, known)
         elif kind is dict:
-            new = child if child.get("resourceType") == "Bundle" else _object(child, _below(type, key, child), resolve, known)
+            new = (
+                child
+                if child.get("resourceType") == "Bundle"
+                else _object(child, _below(type, key, child), resolve, known)
+            )
         elif kind is list:
             new = _array(key, child, type, resolve, known)
         else:

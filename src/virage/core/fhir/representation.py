@@ -1,5 +1,6 @@
 """How an answer leaves: guarded, cut to the part asked for, in the format asked for."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,9 @@ def guard(resource: dict[str, Any], request: FhirRequest, service: FhirService) 
             else entry
             for entry in carried
         ]
-        if any(new is not old and new["resource"] is not old["resource"] for new, old in zip(entries, carried, strict=True)):
+        if any(
+            new is not old and new["resource"] is not old["resource"] for new, old in zip(entries, carried, strict=True)
+        ):
             resource = {**resource, "entry": entries}
     return resource
 
@@ -135,6 +138,22 @@ def _tagged(resource: dict[str, Any]) -> dict[str, Any]:
 def full_url(request: FhirRequest, type: str, id: str) -> str:
     """The absolute address of a resource on the base that the client used."""
     return f"{request.base}/{type}/{id}"
+
+
+_PATIENT = re.compile(
+    rb'"(?:subject|patient|beneficiary|for|individual)":\{[^{}]*"reference":"Patient/([A-Za-z0-9.\-]{1,64})"'
+)
+
+
+def patient_of(version: "Version") -> str:
+    """The logical id of the patient that a resource is about, for its trace; empty when it is about none.
+
+    Read from the bytes, because reads never parse what they send.
+    """
+    if version.type == "Patient":
+        return version.id
+    found = _PATIENT.search(version.body)
+    return found[1].decode() if found else ""
 
 
 def http_date(moment: datetime) -> str:

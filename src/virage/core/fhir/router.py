@@ -224,7 +224,12 @@ def accident(request: FhirRequest, error: Exception) -> FhirResponse:
     mark = secrets.token_hex(6)
     frames = _frames(error)
     log.error(
-        "accident %s: %s in %s %s: %s", mark, type(error).__name__, request.interaction, request.type, " < ".join(frames)
+        "accident %s: %s in %s %s: %s",
+        mark,
+        type(error).__name__,
+        request.interaction,
+        request.type,
+        " < ".join(frames),
     )
     told = VirageError(
         f"Une erreur imprévue est survenue ; donnez la référence {mark} à l'exploitant.",

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from virage.core.fhir import json
 
-DECIMALS = ["72.50", "72.5", "0.0", "-0.10", "1.0E245", "-1.000000000000000000e-245", "1E-22", "100000000000000000000.0"]
+DECIMALS = [
+    "72.50",
+    "72.5",
+    "0.0",
+    "-0.10",
+    "1.0E245",
+    "-1.000000000000000000e-245",
+    "1E-22",
+    "100000000000000000000.0",
+]
 
 
 @pytest.mark.parametrize("text", DECIMALS)
@@ -28,8 +37,16 @@ def test_any_decimal_keeps_its_text(value):
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), inner, max_size=4),
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**53), 2**53)
+        | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), inner, max_size=4
+            )
+        ),
         max_leaves=20,
     )
 )

@@ -1,6 +1,6 @@
 """history of a resource, of a type, of the whole base."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -28,14 +28,16 @@ def history(request: FhirRequest, service: FhirService) -> FhirResponse:
         request.type or None,
         request.id or None,
         since=_instant(request, "_since"),
-        at=_instant(request, "_at"),
+        at=_period(request),
         count=count,
         cursor=request.param("_cursor") or None,
         access=rule,
     )
     if request.id:
         _one_that_exists(request, service, rule, list(page.versions))
-    audit.later(by=request.caller, action="fhir.history", entities=((f"{request.type}/{request.id}",) if request.id else ()))
+    audit.later(
+        by=request.caller, action="fhir.history", entities=((f"{request.type}/{request.id}",) if request.id else ())
+    )
     links = [{"relation": "self", "url": _link(request, request.param("_cursor"))}]
     if page.next:
         links.append({"relation": "next", "url": _link(request, page.next)})
@@ -89,6 +91,28 @@ def _instant(request: FhirRequest, name: str) -> datetime | None:
             f"« {name} » est un instant, comme 2026-01-31T10:00:00Z.", code="FHIR.PARAM_VALUE", issue="value", path=name
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _period(request: FhirRequest) -> tuple[datetime, datetime] | None:
+    """What `_at` covers: an instant, or the whole day, month or year that it names."""
+    text = request.param("_at")
+    if not text:
+        return None
+    if len(text) > 10:
+        moment = _instant(request, "_at")
+        assert moment is not None
+        return moment, moment + timedelta(milliseconds=1)
+    try:
+        parts = [int(part) for part in text.split("-")]
+        month, day = [*parts[1:], 1, 1][:2]
+        start = datetime(parts[0], month, day, tzinfo=UTC)
+    except (ValueError, TypeError):
+        raise Malformed("« _at » est une date.", code="FHIR.PARAM_VALUE", issue="value", path="_at") from None
+    if len(parts) == 3:
+        return start, start + timedelta(days=1)
+    # The first of the month that follows, or of the year that follows.
+    later = start + timedelta(days=32 if len(parts) == 2 else 366)
+    return start, later.replace(day=1) if len(parts) == 2 else later.replace(month=1, day=1)
 
 
 def _refuse_unknown(request: FhirRequest) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from virage.core import audit
 from virage.core.access import InPatient
-from virage.core.errors import Issue, Malformed, Unknown
+from virage.core.errors import Issue, Malformed, Unknown, VirageError
 from virage.core.fhir import conditional, json, outcome, prefer, validation
 from virage.core.fhir.interactions import reads, rights, searches, writes
 from virage.core.fhir.request import FhirRequest, FhirResponse
@@ -19,7 +19,9 @@ def operate(request: FhirRequest, service: FhirService) -> FhirResponse:
     operation = service.operation(level, request.operation, request.type)
     if operation is None:
         raise Unknown(
-            "Cette opération n'est pas offerte à ce niveau : voir /metadata.", code="FHIR.OPERATION", issue="not-supported"
+            "Cette opération n'est pas offerte à ce niveau : voir /metadata.",
+            code="FHIR.OPERATION",
+            issue="not-supported",
         )
     if operation.affects_state and request.method != "POST":
         from virage.core.fhir.router import MethodNotAllowed
@@ -96,7 +98,9 @@ def meta_change(request: FhirRequest, service: FhirService) -> FhirResponse:
     """$meta-add and $meta-delete: profiles, tags and labels put on or taken off, as a new version."""
     change = next((part.get("valueMeta") for part in inputs(request) if part["name"] == "meta"), None)
     if not isinstance(change, dict):
-        raise Malformed("Il manque le paramètre « meta » (valueMeta).", code="FHIR.PARAMETERS", issue="required", path="meta")
+        raise Malformed(
+            "Il manque le paramètre « meta » (valueMeta).", code="FHIR.PARAMETERS", issue="required", path="meta"
+        )
     rule = rights.rule(request, service, "update")
     for _ in range(8):
         version = reads.found(service.store.read(request.type, request.id), request)
@@ -109,7 +113,9 @@ def meta_change(request: FhirRequest, service: FhirService) -> FhirResponse:
         writes.check(resource)
         try:
             written = writes.replace(request, service, rule, resource, version.version, version)
-        except conditional.PreconditionFailed:
+        except VirageError as error:
+            if error.status != 412:
+                raise
             continue
         return _meta_of(json.loads(written.body))
     raise conditional.PreconditionFailed("Cette ressource change trop vite en ce moment : recommencez.")

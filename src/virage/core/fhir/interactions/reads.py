@@ -38,7 +38,7 @@ def present(request: FhirRequest, service: FhirService, version: "Version") -> F
     audit.later(
         by=request.caller,
         action="fhir.read" if request.interaction == "read" else "fhir.vread",
-        patient=version.patient,
+        patient=representation.patient_of(version),
         entities=(f"{version.type}/{version.id}",),
     )
     if version.type == "Binary" and native.wanted(request):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from virage.core import db
 from virage.core.access import Everything, Filter
-from virage.core.errors import Invalid, Malformed
+from virage.core.errors import Invalid, Malformed, VirageError
 from virage.core.fhir import conditional, json, outcome, prefer, representation, validation
 from virage.core.fhir import patch as patching
 from virage.core.fhir.conditional import PreconditionFailed
@@ -107,9 +107,9 @@ def patch(request: FhirRequest, service: FhirService) -> FhirResponse:
         check(resource)
         try:
             return told(request, service, replace(request, service, rule, resource, current.version, current))
-        except PreconditionFailed:
+        except VirageError as error:
             # Someone else wrote in between: patch what they wrote, unless the client had named its version.
-            if wanted is not None or request.inside_transaction:
+            if error.status != 412 or wanted is not None or request.inside_transaction:
                 raise
     raise PreconditionFailed("Cette ressource change trop vite en ce moment : recommencez.")
 
@@ -129,18 +129,11 @@ def delete(request: FhirRequest, service: FhirService) -> FhirResponse:
     rule = rights.rule(request, service)
     wanted = conditional.if_match(request)
 
-    def once() -> FhirResponse:
-        if not isinstance(rule, Everything) or wanted is not None:
-            if wanted is not None:
-                db.lock(f"fhir:{service.space}:{request.type}/{request.id}")
-            current = service.store.read(request.type, request.id)
-            if current is not None and not current.deleted:
-                rights.admit(rule, service, current)
-                if wanted is not None and wanted != current.version:
-                    raise stale(current.version)
-        return gone(service.store.delete(request.type, request.id, by=request.caller))
-
-    return once() if wanted is None else atomically(request, once)
+    if not isinstance(rule, Everything):
+        current = service.store.read(request.type, request.id)
+        if current is not None and not current.deleted:
+            rights.admit(rule, service, current)
+    return gone(service.store.delete(request.type, request.id, by=request.caller, if_match=wanted))
 
 
 def delete_where(request: FhirRequest, service: FhirService) -> FhirResponse:

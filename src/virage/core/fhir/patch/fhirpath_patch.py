@@ -57,7 +57,9 @@ def _operation(index: int, parameter: Any) -> Operation:
         raise patch.MalformedPatch("« type » vaut add, insert, delete, replace ou move.", path=where)
     for name in _NEEDS[kind]:
         if name not in parts:
-            raise patch.MalformedPatch(f"Une opération « {kind} » a besoin de « {name} ».", path=where, issue="required")
+            raise patch.MalformedPatch(
+                f"Une opération « {kind} » a besoin de « {name} ».", path=where, issue="required"
+            )
     return Operation(
         index,
         kind,

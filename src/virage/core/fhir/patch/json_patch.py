@@ -58,7 +58,14 @@ def apply(resource: dict[str, Any], operations: list[dict[str, Any]]) -> dict[st
             document = jsonpatch.JsonPatch([copy.deepcopy(operation)]).apply(document, in_place=True)
         except patch.PatchFailed:
             raise
-        except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, IndexError, ValueError):
+        except (
+            jsonpatch.JsonPatchException,
+            jsonpointer.JsonPointerException,
+            TypeError,
+            KeyError,
+            IndexError,
+            ValueError,
+        ):
             raise patch.PatchFailed(
                 "L'opération ne s'applique pas : l'endroit qu'elle désigne n'existe pas.", path=f"[{index}]"
             ) from None
