@@ -62,7 +62,9 @@ TABLE: tuple[Setting, ...] = (
         "`0` : `virage serve` ne lance pas de tâches de fond (elles tournent alors par `virage worker`).",
     ),
     Setting("VIRAGE_BLOBS", "", "Dépôt des fichiers : vide pour `VIRAGE_HOME/blobs`, ou un autre dossier."),
-    Setting("VIRAGE_MAX_BODY", "67108864", "Taille maximale, en octets, du corps d'une requête FHIR, une fois décompressé."),
+    Setting(
+        "VIRAGE_MAX_BODY", "67108864", "Taille maximale, en octets, du corps d'une requête FHIR, une fois décompressé."
+    ),
     Setting("VIRAGE_THEME", "neutral", "`neutral`, ou `dsfr` (système de design réservé à l'État)."),
     Setting("VIRAGE_LOG_LEVEL", "WARNING", "Niveau du journal : `DEBUG`, `INFO`, `WARNING`, `ERROR`."),
     Setting(
