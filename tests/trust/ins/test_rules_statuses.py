@@ -67,7 +67,7 @@ def test_only_doubtful_and_look_alike_go_together() -> None:
 
 def test_an_impossible_state_cannot_be_built() -> None:
     for args in (
-        {"status": Status.QUAL},
+        {"status": Status.VALI, "has_matricule": True},
         {"status": Status.PROV, "has_matricule": True},
         {"status": Status.QUAL, "has_matricule": True, "attributes": frozenset({"DOUT"})},
         {"attributes": frozenset({"AUTRE"})},

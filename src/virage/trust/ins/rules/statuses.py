@@ -38,7 +38,10 @@ EVIDENCE = {
 
 @dataclass(frozen=True, slots=True)
 class IdentityState:
-    """What decides: `status`, the `attributes` in force, and whether a matricule is held."""
+    """What decides: `status`, the `attributes` in force, and whether a matricule is held.
+
+    A recovered or qualified identity met elsewhere may have left its matricule behind: `has_matricule` is then false.
+    """
 
     status: Status = Status.PROV
     attributes: frozenset[str] = frozenset()
@@ -66,12 +69,6 @@ class IdentityState:
         if self.has_matricule and self.status not in (Status.RECUP, Status.QUAL):
             raise Invalid(
                 "Seule une identité récupérée ou qualifiée porte un matricule INS.",
-                code="INS.STATE_IMPOSSIBLE",
-                issue="business-rule",
-            )
-        if not self.has_matricule and self.status in (Status.RECUP, Status.QUAL):
-            raise Invalid(
-                "Une identité récupérée ou qualifiée porte un matricule INS : interroger INSi.",
                 code="INS.STATE_IMPOSSIBLE",
                 issue="business-rule",
             )
