@@ -3,6 +3,7 @@
 Sources: Annuaire Santé implementation guide 1.2.0, FINESS documentation, decree on SIRENE numbers. Pure functions.
 """
 
+import math
 import re
 
 from virage.core.errors import Invalid
@@ -139,3 +140,21 @@ def commune_of_finess_line(department: str, commune: str) -> str:
         # 97 + the three digits of the commune: the department's third digit opens the commune's three.
         return f"97{commune}"
     return f"{department}{commune}"
+
+
+def lambert93_to_wgs84(x: float, y: float) -> tuple[float, float]:
+    """(latitude, longitude) in degrees of a point in RGF93 / Lambert-93 (metropolitan France), metres.
+
+    Inverse of the conformal conic projection with two standard parallels (44° and 49°), constants of IGN's note NTG 71.
+    """
+    exponent, constant, x_pole, y_pole = 0.7256077650532670, 11754255.426, 700000.0, 12655612.049876
+    eccentricity, central = 0.08181919104281579, math.radians(3)
+    distance = math.hypot(x - x_pole, y - y_pole)
+    longitude = central + math.atan2(x - x_pole, y_pole - y) / exponent
+    isometric = -math.log(distance / constant) / exponent
+    latitude = 2 * math.atan(math.exp(isometric)) - math.pi / 2
+    for _ in range(8):  # converges to under a millimetre in five turns
+        sine = eccentricity * math.sin(latitude)
+        scale = ((1 + sine) / (1 - sine)) ** (eccentricity / 2)
+        latitude = 2 * math.atan(scale * math.exp(isometric)) - math.pi / 2
+    return math.degrees(latitude), math.degrees(longitude)

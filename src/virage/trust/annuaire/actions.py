@@ -1,0 +1,74 @@
+"""Writing directory entries: new ones by bulk copy, changed ones as new versions, the same ones not at all."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from virage.core import audit, db, fhir
+from virage.core.access import Everything
+from virage.core.callers import Caller
+from virage.core.fhir import json
+from virage.core.loading import Report
+from virage.trust.annuaire import resources
+
+SPACE = "annuaire"
+# As many ids as one search takes without its URL-like list becoming the cost.
+_AT_ONCE = 200
+
+
+def store() -> "fhir.Store":
+    """The store of the directory."""
+    return fhir.Store(fhir.space(SPACE))
+
+
+def present(type_: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Stored resources of a type among these logical ids, by id."""
+    found: dict[str, dict[str, Any]] = {}
+    wanted = list(ids)
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        page = store().search(type_, [("_id", ",".join(some))], access=Everything(), count=len(some))
+        for entry in page.entries:
+            found[entry.version.id] = json.loads(entry.version.body)
+    return found
+
+
+def put(*, by: Caller, entries: Iterable[Mapping[str, Any]], report: Report) -> None:
+    """Write a batch of resources that bear their ids, and count in `report`. One transaction.
+
+    A structure that FINESS described is not overwritten by what the professionals' register says of it.
+    """
+    by_type: dict[str, dict[str, dict[str, Any]]] = {}
+    for entry in entries:
+        by_type.setdefault(entry["resourceType"], {})[entry["id"]] = dict(entry)
+    with db.transaction():
+        for type_, wanted in by_type.items():
+            there = present(type_, wanted)
+            new = [resource for id_, resource in wanted.items() if id_ not in there]
+            if new:
+                store().load(new, by=by)
+                report.created += len(new)
+            for id_, old in there.items():
+                resource = wanted[id_]
+                weaker = resources.source_of(old) == "FINESS" and resources.source_of(resource) != "FINESS"
+                if weaker or unstamped(old) == unstamped(resource):
+                    report.unchanged += 1
+                else:
+                    store().update(resource, by=by)
+                    report.updated += 1
+
+
+def finish(*, by: Caller, kind: str, report: Report) -> None:
+    """Trace a whole load: one trace, with its counts."""
+    detail = {
+        "lus": str(report.read),
+        "crees": str(report.created),
+        "modifies": str(report.updated),
+        "rejetes": str(report.rejected),
+    }
+    audit.trace(by=by, action=f"annuaire.load.{kind}", title=f"Chargement : {kind}", detail=detail)
+
+
+def unstamped(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource without what the store writes on it, to compare two of them."""
+    meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
+    return json.loads(json.dumps({**resource, "meta": meta}))

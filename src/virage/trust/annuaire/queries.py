@@ -1,0 +1,91 @@
+"""Reads of the directory for other rooms."""
+
+from typing import Any
+
+from virage.core.access import Everything
+from virage.core.fhir import json
+from virage.trust.annuaire import actions, rules
+from virage.trust.annuaire import nomenclatures as nom
+
+_MOST_SITUATIONS = 100
+
+
+def professional(rpps: str) -> dict[str, Any] | None:
+    """A professional by RPPS, in the shape of Pro Santé Connect's claims, or None.
+
+    Keys: `idnat`, `rpps`, `family`, `given`, `civilite`, `exercices` (list of `codeProfession`, `codeCategorieProfessionnelle`,
+    `codeSavoirFaire`, `codeTypeSavoirFaire`, `nomDexercice`, `prenomDexercice`, `activities`). Raises `Invalid` (ANNUAIRE.RPPS_WRONG).
+    """
+    rules.require_rpps(rpps)
+    page = actions.store().search(
+        "Practitioner", [("identifier", f"{rules.RPPS_SYSTEM}|{rpps}")], access=Everything(), count=1
+    )
+    if not page.entries:
+        return None
+    person = json.loads(page.entries[0].version.body)
+    roles = actions.store().search(
+        "PractitionerRole",
+        [("practitioner", f"Practitioner/{person['id']}"), ("_include", "PractitionerRole:organization")],
+        access=Everything(),
+        count=_MOST_SITUATIONS,
+    )
+    bodies = [json.loads(entry.version.body) for entry in roles.entries]
+    structures = {f"Organization/{b['id']}": b for b in bodies if b["resourceType"] == "Organization"}
+    activities = [_activity(b, structures) for b in bodies if b["resourceType"] == "PractitionerRole"]
+    name = person.get("name", [{}])[0]
+    professions, skills = [], []
+    for qualification in person.get("qualification", ()):
+        codes = {c.get("system", ""): c.get("code", "") for c in qualification["code"].get("coding", ())}
+        if rules.nos(nom.G15) in codes:
+            professions.append((codes[rules.nos(nom.G15)], codes.get(rules.nos(nom.R09), "")))
+        elif rules.nos(nom.R38) in codes:
+            skills.append((codes.get(rules.nos(nom.R04), ""), codes[rules.nos(nom.R38)]))
+    family, given = name.get("family", ""), (name.get("given") or [""])[0]
+    exercices = [
+        {
+            "codeProfession": code,
+            "codeCategorieProfessionnelle": category,
+            "codeCiviliteDexercice": (name.get("suffix") or [""])[0],
+            "nomDexercice": family,
+            "prenomDexercice": given,
+            "codeTypeSavoirFaire": skills[0][0] if skills else "",
+            "codeSavoirFaire": skills[0][1] if skills else "",
+            "activities": [a for profession, a in activities if profession in ("", code)],
+        }
+        for code, category in professions
+    ]
+    return {
+        "idnat": rules.idnat_ps(rpps),
+        "rpps": rpps,
+        "family": family,
+        "given": given,
+        "civilite": (name.get("prefix") or [""])[0],
+        "exercices": exercices,
+    }
+
+
+def _activity(role: dict[str, Any], structures: dict[str, dict[str, Any]]) -> tuple[str, dict[str, str]]:
+    codes = {c.get("system"): c.get("code", "") for concept in role.get("code", ()) for c in concept.get("coding", ())}
+    profession = next((c.get("code", "") for s in role.get("specialty", ()) for c in s.get("coding", ())), "")
+    structure = structures.get(role.get("organization", {}).get("reference", ""), {})
+    numbers = {
+        i["type"]["coding"][0]["code"]: i.get("value", "") for i in structure.get("identifier", ()) if "type" in i
+    }
+    sector = next(
+        (
+            c.get("code", "")
+            for concept in structure.get("type", ())
+            for c in concept.get("coding", ())
+            if c.get("system") == rules.nos(nom.R02)
+        ),
+        "",
+    )
+    return profession, {
+        "codeModeExercice": codes.get(rules.nos(nom.R23), ""),
+        "codeGenreActivite": codes.get(rules.nos(nom.R22), ""),
+        "codeSecteurDactivite": sector,
+        "numeroFinessSite": numbers.get("FINEG", ""),
+        "numeroSiretSite": numbers.get("SIRET", ""),
+        "identifiantTechniqueDeLaStructure": numbers.get("INTRN", ""),
+        "raisonSocialeSite": structure.get("name", ""),
+    }
