@@ -254,9 +254,8 @@ def postal_address(
     kept = [line.strip() for line in lines if line.strip()]
     if kept:
         found["line"] = kept
-    for key, value in (("city", city), ("postalCode", postal_code), ("country", country)):
-        if value:
-            found[key] = value
+    parts = {"city": city, "postalCode": postal_code, "country": country}
+    found.update({key: value for key, value in parts.items() if value})
     return found or None
 
 
