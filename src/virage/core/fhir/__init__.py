@@ -1,7 +1,7 @@
 """The FHIR R4 engine, free of any web framework: a request value in, an answer value out.
 
-Doors: `SHARED`, `FhirService`, `Operation`, `FhirRequest`, `FhirResponse`, `register_egress`, `Store`, `Version`, `space`; and the
-modules `json`, `outcome`, `router`, `definitions`, `fhirpath`, `validation`, `xml`. Names are fetched on first use: reading
+Doors: `SHARED`, `FhirService`, `Operation`, `FhirRequest`, `FhirResponse`, `register_egress`,
+`register_ingress`, `Store`, `Version`, `space`; and the modules `json`, `outcome`, `router`, `definitions`, `fhirpath`, `validation`, `xml`. Names are fetched on first use: reading
 one definition must not load the store, nor the other way round.
 """
 
@@ -20,6 +20,7 @@ _HOMES = {
     "FhirService": "service",
     "Operation": "service",
     "register_egress": "service",
+    "register_ingress": "service",
     "Store": "store",
     "Version": "store",
     "patient_key": "store",
@@ -36,6 +37,7 @@ __all__ = [
     "Version",
     "patient_key",
     "register_egress",
+    "register_ingress",
     "space",
 ]
 

@@ -1,11 +1,12 @@
 """What a FHIR base declares: its types, its own operations, what it does differently. One value, read by the router."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from virage.core.callers import Caller
+from virage.core.errors import Issue
 from virage.core.fhir.request import FhirRequest, FhirResponse
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[FhirRequest, "FhirService"], FhirResponse]
 EgressGuard = Callable[[dict[str, Any], Caller, str], dict[str, Any]]
+IngressGuard = Callable[[dict[str, Any], Caller, str], Sequence[Issue]]
 
 TYPE_INTERACTIONS = frozenset(
     ["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"]
@@ -128,6 +130,25 @@ def register_egress(type: str, guard: EgressGuard) -> None:
 def egress(type: str) -> tuple[EgressGuard, ...]:
     """The guards of a type; empty for most."""
     return _GUARDS.get(type, ())
+
+
+_WATCHES: dict[str, tuple[IngressGuard, ...]] = {}
+
+
+def register_ingress(type: str, guard: IngressGuard) -> None:
+    """Have `guard(resource, caller, space)` look at every resource of this type that a client writes on any base.
+
+    It returns what forbids the writing; nothing forbids it when it returns nothing. The structure was checked before.
+    Registering the same guard twice has no effect.
+    """
+    present = _WATCHES.get(type, ())
+    if guard not in present:
+        _WATCHES[type] = (*present, guard)
+
+
+def ingress(type: str) -> tuple[IngressGuard, ...]:
+    """The guards of what comes in of a type; empty for most."""
+    return _WATCHES.get(type, ())
 
 
 def guarded_types() -> frozenset[str]:

@@ -11,7 +11,7 @@ from virage.core.fhir import patch as patching
 from virage.core.fhir.conditional import PreconditionFailed
 from virage.core.fhir.interactions import native, reads, rights
 from virage.core.fhir.request import FhirRequest, FhirResponse
-from virage.core.fhir.service import FhirService
+from virage.core.fhir.service import FhirService, ingress
 
 if TYPE_CHECKING:
     from virage.core.fhir.store import Version
@@ -22,7 +22,7 @@ _PATCH_TRIES = 8
 def create(request: FhirRequest, service: FhirService) -> FhirResponse:
     """POST [type]; with If-None-Exist only when nothing meets the criteria. 201, 200, 412, 422."""
     rule = rights.rule(request, service)
-    resource = incoming(request)
+    resource = incoming(request, service)
     resource.pop("id", None)
     text = request.headers.get("if-none-exist")
 
@@ -49,7 +49,7 @@ def create(request: FhirRequest, service: FhirService) -> FhirResponse:
 def update(request: FhirRequest, service: FhirService) -> FhirResponse:
     """PUT [type]/[id], which also creates. 200, 201, 400, 409, 412, 422."""
     rule = rights.rule(request, service)
-    resource = incoming(request)
+    resource = incoming(request, service)
     if resource.get("id") != request.id:
         raise Malformed(
             "L'identifiant de la ressource (« id ») et celui de l'adresse doivent être les mêmes.",
@@ -65,7 +65,7 @@ def update_where(request: FhirRequest, service: FhirService) -> FhirResponse:
     """PUT [type]?criteria: none found creates, one found updates. 200, 201, 400, 412."""
     rule = rights.rule(request, service)
     seen = rights.rule(request, service, "search-type")
-    resource = incoming(request)
+    resource = incoming(request, service)
     params = conditional.criteria(request.query, request.type)
 
     def once() -> FhirResponse:
@@ -105,6 +105,7 @@ def patch(request: FhirRequest, service: FhirService) -> FhirResponse:
         resource = change(json.loads(current.body))
         unmoved(resource, request)
         check(resource)
+        watch(resource, request, service)
         try:
             return told(request, service, replace(request, service, rule, resource, current.version, current))
         except VirageError as error:
@@ -153,7 +154,7 @@ def delete_where(request: FhirRequest, service: FhirService) -> FhirResponse:
     return atomically(request, once)
 
 
-def incoming(request: FhirRequest) -> dict[str, Any]:
+def incoming(request: FhirRequest, service: FhirService) -> dict[str, Any]:
     """The resource of the body, of the address's type and structurally sound. Raises Malformed (400), Invalid (422)."""
     resource = native.resource(request) if native.is_native(request) else dict(request.resource)
     if resource.get("resourceType") != request.type:
@@ -165,6 +166,7 @@ def incoming(request: FhirRequest) -> dict[str, Any]:
         )
     if not request.checked:
         check(resource)
+    watch(resource, request, service)
     return resource
 
 
@@ -173,6 +175,13 @@ def check(resource: dict[str, Any]) -> None:
     issues = validation.check(resource)
     if any(issue.severity in ("error", "fatal") for issue in issues):
         raise Invalid(issues[0].text, code="FHIR.INVALID", issues=issues)
+
+
+def watch(resource: dict[str, Any], request: FhirRequest, service: FhirService) -> None:
+    """Refuse a resource that a room's guard does not let in, with every issue and its path."""
+    issues = [issue for guard in ingress(request.type) for issue in guard(resource, request.caller, service.space)]
+    if issues:
+        raise Invalid(issues[0].text, code="FHIR.RULE", issue=issues[0].code, issues=issues)
 
 
 def replace(
