@@ -11,9 +11,7 @@ from pathlib import Path
 
 import zstandard
 
-SOURCE = (
-    "# Code officiel géographique 2026, INSEE, Licence Ouverte 2.0, repris du paquet @etalab/decoupage-administratif 6.0.0"
-)
+SOURCE = "# Code officiel géographique 2026, INSEE, Licence Ouverte 2.0, repris du paquet @etalab/decoupage-administratif 6.0.0"
 OUT = Path(__file__).parent.parent / "src/virage/trust/ins/data"
 KINDS = {"commune-actuelle": "A", "commune-deleguee": "D", "commune-associee": "S", "arrondissement-municipal": "M"}
 
@@ -53,12 +51,18 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: build_cog.py COG_FOLDER")
     folder = Path(sys.argv[1])
-    communes = commune_rows(sorted(read(folder, "communes"), key=lambda e: (e["type"] in ("commune-deleguee", "commune-associee"), e["code"])))
+    communes = commune_rows(
+        sorted(
+            read(folder, "communes"), key=lambda e: (e["type"] in ("commune-deleguee", "commune-associee"), e["code"])
+        )
+    )
     header = "code;nom;nature;departement;region;rattachement;code_postal;population"
     text = "\n".join([SOURCE, header, *communes, ""])
     (OUT / "communes.csv.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     for name in ("departements", "regions"):
-        lines = [f"{e['code']};{e['nom']};{e.get('region', '')}" for e in sorted(read(folder, name), key=lambda e: e["code"])]
+        lines = [
+            f"{e['code']};{e['nom']};{e.get('region', '')}" for e in sorted(read(folder, name), key=lambda e: e["code"])
+        ]
         (OUT / f"{name}.csv").write_text("\n".join([SOURCE, "code;nom;region", *lines, ""]))
     print(f"{len(communes)} communes")
 
