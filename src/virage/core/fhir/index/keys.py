@@ -1,0 +1,80 @@
+"""The 64-bit keys of the index. Pure.
+
+A key is the XOR of the hash of a parameter (space, type, code) and the hash of a value, its last six bits replaced by the
+bucket of the patient compartment. So each bucket is a sixty-fourth of the data with postings of its own, and a first page is
+read from the first buckets that fill it, however large the whole is.
+"""
+
+from functools import lru_cache
+from hashlib import blake2b
+
+BUCKETS = 64
+MASK = ~(BUCKETS - 1)
+ORDERED = (*range(32, 64), *range(32))
+"""The buckets in the order of their (signed) compartments."""
+
+
+def h64(text: str) -> int:
+    """A signed 64-bit hash of a text."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
+
+
+@lru_cache(maxsize=65536)
+def value_hash(text: str) -> int:
+    """The same, remembered: codes and systems come again and again."""
+    return h64(text)
+
+
+@lru_cache(maxsize=8192)
+def param_hash(space: int, type_: str, code: str) -> int:
+    """The hash of a search parameter of a type in a space."""
+    return h64(f"{space}/{type_}?{code}")
+
+
+def row_id(space: int, type_: str, id_: str) -> int:
+    """The row id of a resource: also what a reference to it is hashed to."""
+    return h64(f"{space}/{type_}/{id_}")
+
+
+def bucket(compartment: int) -> int:
+    """The bucket, 0 to 63, of a compartment: its six first bits."""
+    return (compartment >> 58) & 63
+
+
+# The forms under which a value is indexed. The first character keeps them apart: none can pose as another.
+PRESENT = "?"
+
+
+def any_system(code: str) -> str:
+    """A code whatever its system."""
+    return "=" + code
+
+
+def coded(system: str, code: str) -> str:
+    """A code of a system; of no system when it is empty."""
+    return f"|{system}|{code}"
+
+
+def of_system(system: str) -> str:
+    """Any code of a system."""
+    return "~" + system
+
+
+def of_type(system: str, code: str, value: str) -> str:
+    """An identifier's value with its type."""
+    return f"^{system}|{code}|{value}"
+
+
+def identified(system: str, value: str) -> str:
+    """A reference that carries an identifier."""
+    return f"#{system}|{value}"
+
+
+def address(url: str) -> str:
+    """An absolute reference, a URI, a canonical."""
+    return "@" + url
+
+
+def bare(id_: str) -> str:
+    """A reference by its id, whatever the type."""
+    return "/" + id_

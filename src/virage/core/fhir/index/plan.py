@@ -1,0 +1,237 @@
+"""From a resource to its index entries, in one walk over its JSON. Pure.
+
+All parameters of a type are merged into one tree of JSON properties, so that a resource is gone through once and only where
+some parameter looks.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from virage.core.fhir import definitions
+from virage.core.fhir.definitions import SearchParam
+from virage.core.fhir.index import forms, keys, paths
+from virage.core.fhir.index.strings import fold
+
+MASK = keys.MASK
+_PRESENT = keys.value_hash(keys.PRESENT)
+
+
+@dataclass(slots=True)
+class Entries:
+    """What is indexed of one resource, keys without their bucket.
+
+    `dates` are (key, low, high); `strings` (key, folded, exact); `numbers` (key, low, high, unit code hash, unit hash);
+    `patients` the logical ids in whose compartment it is, most significant first.
+    """
+
+    tokens: set[int] = field(default_factory=set)
+    dates: set[tuple[int, int, int]] = field(default_factory=set)
+    strings: set[tuple[int, str, str]] = field(default_factory=set)
+    numbers: set[tuple[int, float, float, int, int]] = field(default_factory=set)
+    found: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def patients(self) -> list[str]:
+        return list(dict.fromkeys(patient for _, patient in sorted(self.found, key=lambda each: each[0])))
+
+
+Leaf = Callable[[Any, Entries], None]
+
+
+@dataclass(slots=True)
+class _Node:
+    leaves: list[Leaf] = field(default_factory=list)
+    children: dict[paths.Step, "_Node"] = field(default_factory=dict)
+    # filled by freeze(): children by property name, ready to walk
+    ready: tuple[tuple[str, tuple[str, str] | None, str, bool, "_Node"], ...] = ()
+
+    def add(self, steps: tuple[paths.Step, ...], leaf: Leaf) -> None:
+        node = self
+        for step in steps:
+            node = node.children.setdefault(step, _Node())
+        node.leaves.append(leaf)
+
+    def freeze(self) -> None:
+        self.ready = tuple((s.name, s.where, s.target, s.first, node) for s, node in self.children.items())
+        for node in self.children.values():
+            node.freeze()
+
+
+def _walk(node: _Node, value: dict[str, Any], out: Entries) -> None:
+    for name, where, target, first, child in node.ready:
+        if name not in value:
+            continue
+        found = value[name]
+        kind = type(found)
+        if kind is list:
+            for item in found[:1] if first else found:
+                if item is not None and ((where is None and not target) or _kept(item, where, target)):
+                    for leaf in child.leaves:
+                        leaf(item, out)
+                    if child.ready and type(item) is dict:
+                        _walk(child, item, out)
+        elif found is not None and ((where is None and not target) or _kept(found, where, target)):
+            for leaf in child.leaves:
+                leaf(found, out)
+            if child.ready and kind is dict:
+                _walk(child, found, out)
+
+
+def _kept(item: Any, where: tuple[str, str] | None, target: str) -> bool:
+    if where is not None and (type(item) is not dict or item.get(where[0]) != where[1]):
+        return False
+    if target:
+        return reference_type(item) == target
+    return True
+
+
+def reference_type(item: Any) -> str:
+    """The type that a reference points at, as far as it says so itself; "" otherwise."""
+    text = item.get("reference") if type(item) is dict else item
+    if type(text) is str:
+        match = forms.REFERENCE.fullmatch(text) or forms.REFERENCE.search(text)
+        if match:
+            return match[1]
+    return str(item.get("type", "")) if type(item) is dict else ""
+
+
+# ── leaves ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _token_leaf(key: int, values: forms.Forms, truth: bool) -> Leaf:
+    hashed = keys.value_hash
+    present = (key ^ _PRESENT) & MASK
+
+    def leaf(value: Any, out: Entries) -> None:
+        add = out.tokens.add
+        for form in values(value):
+            add((key ^ hashed(form)) & MASK)
+        add(present)
+
+    def true(value: Any, out: Entries) -> None:
+        if value is not False:
+            leaf(True, out)
+
+    return true if truth else leaf
+
+
+def _date_leaf(key: int, values: Callable[[Any], list[tuple[int, int]]]) -> Leaf:
+    def leaf(value: Any, out: Entries) -> None:
+        for low, high in values(value):
+            out.dates.add((key & MASK, low, high))
+            out.tokens.add((key ^ _PRESENT) & MASK)
+
+    return leaf
+
+
+def _string_leaf(key: int, values: Callable[[Any], Iterator[str]]) -> Leaf:
+    def leaf(value: Any, out: Entries) -> None:
+        for text in values(value):
+            out.strings.add((key & MASK, fold(text), text[:500]))
+            out.tokens.add((key ^ _PRESENT) & MASK)
+
+    return leaf
+
+
+def _number_leaf(key: int, values: Callable[[Any], list[forms.Number]]) -> Leaf:
+    def leaf(value: Any, out: Entries) -> None:
+        for low, high, code, unit in values(value):
+            out.numbers.add((key & MASK, low, high, keys.value_hash(code), keys.value_hash(unit)))
+            out.tokens.add((key ^ _PRESENT) & MASK)
+
+    return leaf
+
+
+def _uri_leaf(key: int) -> Leaf:
+    def leaf(value: Any, out: Entries) -> None:
+        for form in forms.uri(value):
+            out.tokens.add((key ^ keys.value_hash(form)) & MASK)
+        out.tokens.add((key ^ _PRESENT) & MASK)
+        out.strings.add((key & MASK, str(value)[:500], str(value)[:500]))
+
+    return leaf
+
+
+def _reference_leaf(space: int, key: int, rank: int | None) -> Leaf:
+    """`rank` is the place of the parameter among those that put a resource in a patient's compartment, None for others."""
+
+    def leaf(value: Any, out: Entries) -> None:
+        text = value.get("reference") if type(value) is dict else value
+        if type(text) is str:
+            match = forms.REFERENCE.fullmatch(text)
+            if match:
+                out.tokens.add((key ^ keys.row_id(space, match[1], match[2])) & MASK)
+                out.tokens.add((key ^ keys.value_hash(keys.bare(match[2]))) & MASK)
+                if rank is not None and match[1] == "Patient":
+                    out.found.append((rank, match[2]))
+            elif not text.startswith("#"):
+                for form in forms.uri(text):
+                    out.tokens.add((key ^ keys.value_hash(form)) & MASK)
+        elif type(value) is dict and type(value.get("resourceType")) is str and type(value.get("id")) is str:
+            out.tokens.add((key ^ keys.row_id(space, value["resourceType"], value["id"])) & MASK)
+        if type(value) is dict and type(value.get("identifier")) is dict:
+            identifier = value["identifier"]
+            if type(identifier.get("value")) is str:
+                form = keys.identified(identifier.get("system") or "", identifier["value"])
+                out.tokens.add((key ^ keys.value_hash(form)) & MASK)
+        out.tokens.add((key ^ _PRESENT) & MASK)
+
+    return leaf
+
+
+def patient_params(type_: str) -> list[str]:
+    """The parameters that put a resource of this type in a patient's compartment, the most significant first."""
+    listed = list(definitions.compartments().get("Patient", {}).get(type_, ()))
+    known = {each.code for each in definitions.search_parameters(type_)}
+    return sorted((code for code in listed if code in known), key=lambda code: (code not in ("subject", "patient"), code != "subject"))
+
+
+def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int | None, key: int) -> Leaf | None:
+    """What to do with a value found at a path, or None when the parameter's type takes nothing from values of this type."""
+    if param.type == "token" and path.truth:
+        return _token_leaf(key, forms.TOKENS["boolean"], True)
+    if param.type == "token" and path.type in forms.TOKENS:
+        return _token_leaf(key, forms.TOKENS[path.type], False)
+    if param.type == "date" and path.type in forms.DATES:
+        return _date_leaf(key, forms.DATES[path.type])
+    if param.type == "string" and path.type in forms.STRINGS:
+        return _string_leaf(key, forms.STRINGS[path.type])
+    if param.type in ("number", "quantity") and path.type in forms.NUMBERS:
+        return _number_leaf(key, forms.NUMBERS[path.type])
+    if param.type == "uri":
+        return _uri_leaf(key)
+    if param.type == "reference":
+        return _reference_leaf(space, key, rank)
+    return None
+
+
+class Indexer:
+    """The index plan of one resource type in one space."""
+
+    def __init__(self, space: int, type_: str, params: list[SearchParam]) -> None:
+        self.type = type_
+        self.in_compartments = type_ == "Patient" or bool(patient_params(type_))
+        ranks = {code: rank for rank, code in enumerate(patient_params(type_))}
+        self._root = _Node()
+        for param in params:
+            if param.code in ("_id", "_lastUpdated"):
+                continue
+            try:
+                found = paths.read(type_, param.expression)
+            except paths.Unreadable:
+                continue
+            key = keys.param_hash(space, type_, param.code)
+            for path in found:
+                leaf = bind(space, type_, param, path, ranks.get(param.code), key)
+                if leaf is not None:
+                    self._root.add(path.steps, leaf)
+        self._root.freeze()
+        self._type_token = (keys.param_hash(space, type_, "_type") ^ _PRESENT) & MASK
+
+    def index(self, resource: dict[str, Any]) -> Entries:
+        """The entries of a resource of this type."""
+        out = Entries()
+        out.tokens.add(self._type_token)
+        _walk(self._root, resource, out)
+        return out
