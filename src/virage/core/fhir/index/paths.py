@@ -6,6 +6,7 @@ FHIRPath; `Unreadable` is raised for the rest, which `core.fhir.fhirpath` evalua
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from virage.core.fhir import definitions
 
@@ -156,3 +157,38 @@ def _step(places: list[_Place], segment: str) -> list[_Place]:
 
 def _with(step: Step, target: str = "", where: tuple[str, str] | None = None) -> Step:
     return Step(step.name, step.is_list, where or step.where, target or step.target, step.first)
+
+
+def values(path: Path, resource: dict[str, Any]) -> list[Any]:
+    """The values of a resource at a path, in order."""
+    found: list[Any] = [resource]
+    for step in path.steps:
+        below: list[Any] = []
+        for item in found:
+            value = item.get(step.name) if type(item) is dict else None
+            if type(value) is list:
+                below += value[:1] if step.first else value
+            elif value is not None:
+                below.append(value)
+        found = [item for item in below if item is not None and kept(item, step.where, step.target)]
+    return found
+
+
+def kept(item: Any, where: tuple[str, str] | None, target: str) -> bool:
+    """Whether a value passes the filters of a step."""
+    if where is not None and (type(item) is not dict or item.get(where[0]) != where[1]):
+        return False
+    return not target or reference_type(item) == target
+
+
+_TYPED = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
+
+
+def reference_type(item: Any) -> str:
+    """The type that a reference points at, as far as it says so itself; "" otherwise."""
+    text = item.get("reference") if type(item) is dict else item
+    if type(text) is str:
+        match = _TYPED.search(text)
+        if match:
+            return match[1]
+    return str(item.get("type", "")) if type(item) is dict else ""

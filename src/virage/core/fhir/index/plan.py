@@ -66,34 +66,16 @@ def _walk(node: _Node, value: dict[str, Any], out: Entries) -> None:
         kind = type(found)
         if kind is list:
             for item in found[:1] if first else found:
-                if item is not None and ((where is None and not target) or _kept(item, where, target)):
+                if item is not None and ((where is None and not target) or paths.kept(item, where, target)):
                     for leaf in child.leaves:
                         leaf(item, out)
                     if child.ready and type(item) is dict:
                         _walk(child, item, out)
-        elif found is not None and ((where is None and not target) or _kept(found, where, target)):
+        elif found is not None and ((where is None and not target) or paths.kept(found, where, target)):
             for leaf in child.leaves:
                 leaf(found, out)
             if child.ready and kind is dict:
                 _walk(child, found, out)
-
-
-def _kept(item: Any, where: tuple[str, str] | None, target: str) -> bool:
-    if where is not None and (type(item) is not dict or item.get(where[0]) != where[1]):
-        return False
-    if target:
-        return reference_type(item) == target
-    return True
-
-
-def reference_type(item: Any) -> str:
-    """The type that a reference points at, as far as it says so itself; "" otherwise."""
-    text = item.get("reference") if type(item) is dict else item
-    if type(text) is str:
-        match = forms.REFERENCE.fullmatch(text) or forms.REFERENCE.search(text)
-        if match:
-            return match[1]
-    return str(item.get("type", "")) if type(item) is dict else ""
 
 
 # ── leaves ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -68,8 +68,13 @@ CREATE TABLE fhir_locator (
     rid         bigint NOT NULL PRIMARY KEY,
     compartment bigint NOT NULL
 );
+
+CREATE FUNCTION fhir_in_bucket(keys bigint[], bucket bigint) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_agg(k | bucket) FROM unnest(keys) k
+$$;
 """
 BACKWARD = """
+DROP FUNCTION fhir_in_bucket(bigint[], bigint);
 DROP TABLE fhir_locator; DROP TABLE fhir_number; DROP TABLE fhir_string; DROP TABLE fhir_date;
 DROP TABLE fhir_version; DROP TABLE fhir_resource;
 """

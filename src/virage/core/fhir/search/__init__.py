@@ -1,0 +1,1 @@
+"""Search: FHIR parameters in, one or two SQL statements out. How: docs/understand/search.md."""

@@ -1,0 +1,48 @@
+"""Access rules as SQL: the other reading of `core.access.Filter`. `facts` gives what the first reading looks at."""
+
+from virage.core.access import AllOf, AnyOf, Everything, Filter, Has, InPatient, Not, Nothing, OfType
+from virage.core.fhir.index import keys, params_of
+from virage.core.fhir.index.forms import REFERENCE
+from virage.core.fhir.index.membership import member
+from virage.core.fhir.search.conditions import has, token_of
+from virage.core.fhir.search.sql import FALSE, TRUE, Sql, every, no, some
+
+
+def access_condition(filter_: Filter, space: int, type_: str) -> Sql:
+    """The condition under which the rule lets a resource of this type through."""
+    match filter_:
+        case Everything():
+            return TRUE
+        case Nothing():
+            return FALSE
+        case InPatient():
+            return has([member(space, filter_.patient)])
+        case OfType():
+            return TRUE if type_ in filter_.types else FALSE
+        case Has():
+            return _has(filter_, space, type_)
+        case AllOf():
+            return every([access_condition(part, space, type_) for part in filter_.parts])
+        case AnyOf():
+            return some([access_condition(part, space, type_) for part in filter_.parts])
+        case Not():
+            return no(access_condition(filter_.part, space, type_))
+    raise TypeError(f"no SQL for {type(filter_).__name__}")
+
+
+def _has(rule: Has, space: int, type_: str) -> Sql:
+    param = params_of(space, type_).get(rule.param)
+    if param is None or param.type not in ("token", "reference", "uri"):
+        return FALSE
+    key = keys.param_hash(space, type_, rule.param)
+    if param.type == "uri":
+        return has([token_of(key, keys.address(rule.value))])
+    if param.type == "reference":
+        match = REFERENCE.fullmatch(rule.value)
+        if match:
+            return has([(key ^ keys.row_id(space, match[1], match[2])) & keys.MASK])
+        return has([token_of(key, keys.address(rule.value))])
+    if rule.value.startswith("|"):
+        return has([token_of(key, keys.any_system(rule.value[1:]))])
+    system, _, code = rule.value.rpartition("|")
+    return has([token_of(key, keys.coded(system, code))]) if system else FALSE

@@ -1,0 +1,29 @@
+"""Refusals of a search, each with what to do."""
+
+from virage.core.errors import Malformed
+
+
+class BadSearch(Malformed):
+    """A parameter of the search cannot be understood; `path` is the parameter's name."""
+
+    code = "FHIR.SEARCH_VALUE"
+    issue = "value"
+
+
+def bad_value(name: str, text: str) -> BadSearch:
+    return BadSearch(f"Paramètre « {name} » : {text}", path=name)
+
+
+def bad_modifier(name: str, modifier: str, allowed: str) -> BadSearch:
+    return BadSearch(
+        f"Paramètre « {name} » : le modificateur « :{modifier} » n'est pas admis ici. Admis : {allowed}.",
+        code="FHIR.SEARCH_MODIFIER",
+        path=name,
+    )
+
+
+class TooDear(BadSearch):
+    """The search would cost too much."""
+
+    code = "FHIR.SEARCH_COST"
+    issue = "too-costly"

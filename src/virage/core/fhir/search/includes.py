@@ -1,0 +1,130 @@
+"""`_include` and `_revinclude`: what the matches point at, and what points at them, within the caller's rights."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from virage.core import db
+from virage.core.access import Everything, Filter
+from virage.core.fhir.index import forms, keys, params_of, paths
+from virage.core.fhir.search.access import access_condition
+from virage.core.fhir.search.conditions import has
+from virage.core.fhir.search.errors import BadSearch
+from virage.core.fhir.search.plans import Query
+from virage.core.fhir.search.request import Include
+from virage.core.fhir.search.sql import FALSE, every
+from virage.core.fhir.store import places
+from virage.core.fhir.store.reading import read_many, version_of
+from virage.core.fhir.store.space import Space
+from virage.core.fhir.store.version import Entry, Version
+
+MAX_INCLUDED = 2000
+_ROUNDS = 10
+
+
+def included(space: Space, matches: list[Entry], asked: list[Include], rule: Filter) -> list[Entry]:
+    """The resources to add to these matches, each once."""
+    known = {entry.version.reference for entry in matches}
+    found: list[Entry] = []
+    fresh = [entry.version for entry in matches]
+    for turn in range(_ROUNDS):
+        added: list[Version] = []
+        for each in asked:
+            if turn and not each.iterate:
+                continue
+            new = _reverse(space, each, fresh, rule) if each.reverse else _forward(space, each, fresh, rule)
+            for version in new:
+                if version.reference not in known:
+                    known.add(version.reference)
+                    added.append(version)
+                    if len(known) > MAX_INCLUDED:
+                        raise BadSearch(
+                            f"Plus de {MAX_INCLUDED} ressources à joindre : demandez des pages plus courtes (_count).",
+                            code="FHIR.SEARCH_COST",
+                            issue="too-costly",
+                            path="_revinclude" if each.reverse else "_include",
+                        )
+        found += [Entry(version, "include") for version in added]
+        if not added or not any(each.iterate for each in asked):
+            break
+        fresh = added
+    return found
+
+
+def _forward(space: Space, asked: Include, versions: Iterable[Version], rule: Filter) -> list[Version]:
+    wanted: dict[tuple[str, str], None] = {}
+    for version in versions:
+        if asked.source not in ("*", version.type):
+            continue
+        for path in reference_paths(space.code, version.type, asked.param):
+            for value in paths.values(path, version.resource):
+                target = referred(value)
+                if target and asked.target in ("", target[0]):
+                    wanted[target] = None
+    if not wanted:
+        return []
+    found = read_many(space, wanted)
+    kept = [found[key] for key in wanted if key in found]
+    if isinstance(rule, Everything):
+        return kept
+    from virage.core.fhir.search.facts import facts
+
+    return [version for version in kept if rule.admits(facts(space.code, version.resource)).allowed]
+
+
+@lru_cache(maxsize=4096)
+def reference_paths(space: int, type_: str, code: str) -> tuple[paths.Path, ...]:
+    """The paths of a reference parameter of a type, of all of them for `*`. Raises BadSearch when it has none."""
+    params = params_of(space, type_)
+    if code == "*":
+        wanted = [param for param in params.values() if param.type == "reference"]
+    else:
+        param = params.get(code)
+        if param is None or param.type != "reference":
+            raise BadSearch(
+                f"« {type_}:{code} » n'est pas un paramètre de type référence.", code="FHIR.SEARCH_PARAM", path="_include"
+            )
+        wanted = [param]
+    found: list[paths.Path] = []
+    for param in wanted:
+        try:
+            found += paths.read(type_, param.expression)
+        except paths.Unreadable:
+            continue
+    return tuple(dict.fromkeys(found))
+
+
+def referred(value: Any) -> tuple[str, str] | None:
+    """The (type, id) that a Reference or canonical points at in this base."""
+    text = value.get("reference") if type(value) is dict else value
+    match = forms.REFERENCE.fullmatch(text) if type(text) is str else None
+    return (match[1], match[2]) if match else None
+
+
+def _reverse(space: Space, asked: Include, versions: Iterable[Version], rule: Filter) -> list[Version]:
+    if asked.source == "*":
+        raise BadSearch("« _revinclude » nomme un type et un paramètre.", code="FHIR.SEARCH_PARAM", path="_revinclude")
+    code = places.type_code(asked.source)
+    params = params_of(space.code, asked.source)
+    names = [name for name, each in params.items() if each.type == "reference"] if asked.param == "*" else [asked.param]
+    tokens = []
+    for name in names:
+        if name not in params or params[name].type != "reference":
+            raise BadSearch(
+                f"« {asked.source}:{name} » n'est pas un paramètre de type référence.",
+                code="FHIR.SEARCH_PARAM",
+                path="_revinclude",
+            )
+        key = keys.param_hash(space.code, asked.source, name)
+        tokens += [
+            (key ^ keys.row_id(space.code, version.type, version.id)) & keys.MASK
+            for version in versions
+            if asked.target in ("", version.type)
+        ]
+    condition = every([has(tokens), access_condition(rule, space.code, asked.source)])
+    if condition is FALSE:
+        return []
+    statement = Query(space.code, code, condition).page(MAX_INCLUDED + 1, None)
+    with db.cursor() as cursor:
+        cursor.execute(statement.text, statement.values)
+        return [version_of(row[:6]) for row in cursor]

@@ -1,0 +1,172 @@
+"""How the rows that meet the conditions are gone through: four plans, each with its order and its cursor."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from virage.core.fhir.index import keys
+from virage.core.fhir.search.conditions import BUCKET, ROW_BUCKET
+from virage.core.fhir.search.sorting import SortKey
+from virage.core.fhir.search.sql import Sql
+
+SELECTED = "r.type, r.id, r.version, r.updated, r.body, r.compartment, r.rid"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement ready to run; each row begins with the columns of `SELECTED`, the sort values after them."""
+
+    text: str
+    values: list[Any]
+
+
+def _bound(part: Sql, bucket: str) -> str:
+    return part.text.replace(BUCKET, bucket)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for: a condition, perhaps confined to one compartment or to some rows."""
+
+    space: int
+    type: int
+    condition: Sql
+    compartment: int | None = None
+    rows: tuple[tuple[int, int], ...] | None = None
+    sort: tuple[SortKey, ...] = ()
+
+    @property
+    def cursor_kinds(self) -> list[type | tuple[type, ...]]:
+        """The types of the values of a cursor."""
+        if self.sort:
+            return [*(key.kind for key in self.sort), int, int]
+        return [int, int, int] if self.by_time else [int, int]
+
+    @property
+    def by_time(self) -> bool:
+        """Whether no index leads: the rows of the type are walked, latest first."""
+        return not self.sort and self.compartment is None and self.rows is None and not self.condition.selective
+
+    def cursor_values(self, row: Any) -> list[Any]:
+        """The values of the cursor that stands after a row."""
+        if self.sort:
+            return [*row[7:], row[5], row[6]]
+        return [row[3], row[5], row[6]] if self.by_time else [row[5], row[6]]
+
+    def _one_place(self) -> tuple[str, list[Any]] | None:
+        """The condition when it concerns one compartment or a few rows."""
+        if self.rows is not None:
+            text = "(r.compartment, r.rid) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))"
+            values: list[Any] = [[row[0] for row in self.rows], [row[1] for row in self.rows]]
+        elif self.compartment is not None:
+            text, values = "r.compartment = %s", [self.compartment]
+        else:
+            return None
+        text += f" AND r.space = %s AND r.type = %s AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}"
+        return text, [*values, self.space, self.type, *self.condition.values]
+
+    def _walked(self) -> tuple[str, list[Any]]:
+        return (
+            f"r.space = %s AND r.type = %s AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}",
+            [self.space, self.type, *self.condition.values],
+        )
+
+    def page(self, limit: int, after: list[Any] | None) -> Statement:
+        """The statement of a page of `limit` rows after a cursor."""
+        if self.sort:
+            return self._sorted(limit, after)
+        placed = self._one_place()
+        if placed is not None:
+            text, values = placed
+            if after:
+                text += " AND (r.compartment, r.rid) > (%s, %s)"
+                values += after
+            return Statement(
+                f"SELECT {SELECTED} FROM fhir_resource r WHERE {text} ORDER BY r.compartment, r.rid LIMIT %s",
+                [*values, limit],
+            )
+        if self.by_time:
+            text, values = self._walked()
+            if after:
+                text += " AND (r.updated, r.compartment, r.rid) < (%s, %s, %s)"
+                values += after
+            return Statement(
+                f"SELECT {SELECTED} FROM fhir_resource r WHERE {text}"
+                " ORDER BY r.updated DESC, r.compartment DESC, r.rid DESC LIMIT %s",
+                [*values, limit],
+            )
+        buckets = list(keys.ORDERED)
+        text = _bound(self.condition, "b.n")
+        values = list(self.condition.values)
+        if after:
+            buckets = buckets[buckets.index(keys.bucket(after[0])) :]
+            text += " AND (r.compartment, r.rid) > (%s, %s)"
+            values += after
+        # Bucket after bucket until the page is full. The `+ 0` keeps the planner, which does not know how rare `key | bucket`
+        # is, from walking the primary key in order.
+        inner = (
+            f"SELECT r.compartment, r.rid FROM fhir_resource r WHERE {text}"
+            " ORDER BY r.compartment + 0, r.rid + 0 LIMIT %s"
+        )
+        found = f"SELECT p.compartment, p.rid FROM unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL ({inner}) p LIMIT %s"
+        return Statement(
+            f"SELECT {SELECTED} FROM ({found}) k JOIN fhir_resource r ON r.compartment = k.compartment AND r.rid = k.rid"
+            " ORDER BY r.compartment, r.rid",
+            [buckets, *values, limit, limit],
+        )
+
+    def _matching(self, columns: str, column_values: list[Any]) -> tuple[str, list[Any]]:
+        """All matching rows, with these columns (whose bucket is `{b}`)."""
+        placed = self._one_place()
+        if placed is None and not self.condition.selective:
+            placed = self._walked()
+        if placed is not None:
+            text, values = placed
+            return (
+                f"SELECT {columns.replace(BUCKET, ROW_BUCKET)} FROM fhir_resource r WHERE {text}",
+                [*column_values, *values],
+            )
+        inner = f"SELECT {columns.replace(BUCKET, 'b.n')} FROM fhir_resource r WHERE {_bound(self.condition, 'b.n')} OFFSET 0"
+        return (
+            f"SELECT p.* FROM unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL ({inner}) p",
+            [list(keys.ORDERED), *column_values, *self.condition.values],
+        )
+
+    def _sorted(self, limit: int, after: list[Any] | None) -> Statement:
+        columns = ["r.compartment", "r.rid"]
+        column_values: list[Any] = []
+        for place, key in enumerate(self.sort):
+            columns.append(f"{key.text} AS s{place}")
+            column_values += key.values
+        source, values = self._matching(", ".join(columns), column_values)
+        where = ""
+        if after:
+            text, given = _later(self.sort, after)
+            where = f" WHERE {text}"
+            values += given
+        order = ", ".join(f"m.s{place}{' DESC' if key.descending else ''}" for place, key in enumerate(self.sort))
+        found = f"SELECT m.* FROM ({source}) m{where} ORDER BY {order}, m.compartment, m.rid LIMIT %s"
+        sorts = ", ".join(f"m.s{place}" for place in range(len(self.sort)))
+        return Statement(
+            f"SELECT {SELECTED}, {sorts} FROM ({found}) m JOIN fhir_resource r"
+            f" ON r.compartment = m.compartment AND r.rid = m.rid ORDER BY {order}, r.compartment, r.rid",
+            [*values, limit],
+        )
+
+    def count(self) -> Statement:
+        """The statement that counts all matches."""
+        source, values = self._matching("1 AS one", [])
+        return Statement(f"SELECT count(*) FROM ({source}) c", values)
+
+
+def _later(sort: tuple[SortKey, ...], after: list[Any]) -> tuple[str, list[Any]]:
+    """The condition of coming after the cursor's row: each key decides when those before it are equal."""
+    parts, values = [], []
+    for place, key in enumerate(sort):
+        equal = [f"m.s{before} = %s::{sort[before].cast}" for before in range(place)]
+        sign = "<" if key.descending else ">"
+        parts.append("(" + " AND ".join([*equal, f"m.s{place} {sign} %s::{key.cast}"]) + ")")
+        values += after[: place + 1]
+    equal = [f"m.s{place} = %s::{key.cast}" for place, key in enumerate(sort)]
+    parts.append("(" + " AND ".join([*equal, "(m.compartment, m.rid) > (%s::bigint, %s::bigint)"]) + ")")
+    values += after
+    return "(" + " OR ".join(parts) + ")", values

@@ -1,0 +1,83 @@
+"""Sort keys as SQL expressions that are never NULL: what has no value comes last."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from virage.core.fhir.index import keys, params_of, paths
+from virage.core.fhir.index.dates import EARLIEST, LATEST
+from virage.core.fhir.search.conditions import BUCKET
+from virage.core.fhir.search.errors import BadSearch
+
+MAX_KEYS = 5
+_LAST = "\U0010ffff"
+# Where the text to sort by is, in the values of token and reference parameters.
+_TEXT_OF = {
+    "CodeableConcept": ("coding", "0", "code"),
+    "Coding": ("code",),
+    "Identifier": ("value",),
+    "ContactPoint": ("value",),
+    "Reference": ("reference",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """An expression on `r`, its direction, its SQL type and the Python type of its values."""
+
+    text: str
+    values: tuple[Any, ...]
+    descending: bool
+    cast: str
+    kind: type | tuple[type, ...]
+
+
+def sort_keys(space: int, type_: str, asked: list[tuple[str, bool]]) -> tuple[SortKey, ...]:
+    """The keys asked for. Raises BadSearch on an unknown or unsortable parameter."""
+    if len(asked) > MAX_KEYS:
+        raise BadSearch(f"Un tri compte {MAX_KEYS} clés au plus.", code="FHIR.SEARCH_SORT", path="_sort")
+    return tuple(_key(space, type_, name, descending) for name, descending in asked)
+
+
+def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
+    if name == "_lastUpdated":
+        return SortKey("r.updated", (), descending, "bigint", int)
+    if name == "_id":
+        return SortKey('(r.id COLLATE "C")', (), descending, "text", str)
+    param = params_of(space, type_).get(name)
+    if param is not None:
+        pick = "max" if descending else "min"
+        key = keys.param_hash(space, type_, name) & keys.MASK
+        row = f"t.compartment = r.compartment AND t.rid = r.rid AND t.k = (%s::bigint | {BUCKET})"
+        if param.type == "date":
+            last = EARLIEST - 1 if descending else LATEST + 1
+            text = f"coalesce((SELECT {pick}(t.low) FROM fhir_date t WHERE {row}), {last})"
+            return SortKey(text, (key,), descending, "bigint", int)
+        if param.type in ("string", "uri"):
+            last_text = "''" if descending else f"'{_LAST}'"
+            text = f"coalesce((SELECT {pick}(t.folded) FROM fhir_string t WHERE {row}), {last_text} COLLATE \"C\")"
+            return SortKey(text, (key,), descending, 'text COLLATE "C"', str)
+        if param.type in ("number", "quantity"):
+            limit = "'-infinity'" if descending else "'infinity'"
+            text = f"coalesce((SELECT {pick}(t.low) FROM fhir_number t WHERE {row}), {limit}::float8)"
+            return SortKey(text, (key,), descending, "float8", (float, int))
+        if param.type in ("token", "reference"):
+            return _from_body(type_, param.expression, descending)
+    raise BadSearch(f"On ne peut pas trier par « {name} » ici.", code="FHIR.SEARCH_SORT", path="_sort")
+
+
+def _from_body(type_: str, expression: str, descending: bool) -> SortKey:
+    try:
+        read = [path for path in paths.read(type_, expression) if not path.truth]
+    except paths.Unreadable:
+        read = []
+    found: list[str] = []
+    values: list[Any] = []
+    for path in read:
+        way: list[str] = []
+        for step in path.steps:
+            way += [step.name, "0"] if step.is_list else [step.name]
+        found.append("convert_from(r.body, 'UTF8')::jsonb #>> %s::text[]")
+        values.append([*way, *_TEXT_OF.get(path.type, ())])
+    last = "''" if descending else f"'{_LAST}'"
+    text = f"(coalesce({', '.join([*found, last])}) COLLATE \"C\")"
+    return SortKey(text, tuple(values), descending, 'text COLLATE "C"', str)

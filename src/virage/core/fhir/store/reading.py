@@ -1,0 +1,95 @@
+"""Reading by id: one statement, on one shard."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from virage.core import db
+from virage.core.fhir.index import keys
+from virage.core.fhir.index.dates import moment
+from virage.core.fhir.store import places, statements
+from virage.core.fhir.store.space import Space
+from virage.core.fhir.store.version import Version
+
+Row = tuple[int, str, int, int, bytes | None, int]
+
+
+def version_of(row: Row) -> Version:
+    """The value of a row selected with `statements.SELECTED`."""
+    code, id_, version, updated, body, compartment = row
+    return Version(places.TYPES[code], id_, version, moment(updated), body or b"", compartment, deleted=body is None)
+
+
+def _fetch(statement: str, values: list[Any]) -> Row | None:
+    with db.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchone()  # type: ignore[return-value]
+
+
+def _row(space: Space, type_: str, id_: str) -> Row | None:
+    places.type_code(type_)
+    if not places.ID.fullmatch(id_):
+        return None
+    rid = keys.row_id(space.code, type_, id_)
+    guess = places.guess(space.code, type_, id_)
+    if guess is not None:
+        row = _fetch(statements.READ, [guess, rid])
+        if row is not None or not places.has_compartments(type_):
+            return row
+    # An id that a client chose, or a resource that moved to another patient.
+    return _fetch(statements.LOCATE, [rid])
+
+
+def read(space: Space, type_: str, id_: str) -> Version | None:
+    """The current version, `deleted` perhaps; None when there never was one."""
+    row = _row(space, type_, id_)
+    return None if row is None else version_of(row)
+
+
+def locate(space: Space, type_: str, id_: str) -> tuple[int, int, bool] | None:
+    """Current version number, compartment, and whether it is deleted."""
+    row = _row(space, type_, id_)
+    return None if row is None else (row[2], row[5], row[4] is None)
+
+
+def vread(space: Space, type_: str, id_: str, version: int) -> Version | None:
+    """That version, `deleted` perhaps; None when there is none."""
+    current = read(space, type_, id_)
+    if current is None or current.version == version:
+        return current
+    if not 0 < version < current.version:
+        return None
+    row = _fetch(statements.VREAD, [current.compartment, keys.row_id(space.code, type_, id_), version])
+    return None if row is None else version_of(row)
+
+
+def read_many(space: Space, references: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Version]:
+    """The current versions of several resources by (type, id), in two statements at most; deleted ones are left out."""
+    known: list[tuple[int, int]] = []
+    unknown: list[int] = []
+    for type_, id_ in dict.fromkeys(references):
+        if type_ not in places.TYPE_CODES:
+            continue
+        rid = keys.row_id(space.code, type_, id_)
+        guess = places.guess(space.code, type_, id_)
+        if guess is not None:
+            known.append((guess, rid))
+        if places.has_compartments(type_):
+            unknown.append(rid)
+    found: dict[tuple[str, str], Version] = {}
+    with db.cursor() as cursor:
+        if known:
+            cursor.execute(
+                f"SELECT {statements.SELECTED} FROM unnest(%s::bigint[], %s::bigint[]) u(c, i)"
+                " JOIN fhir_resource r ON r.compartment = u.c AND r.rid = u.i WHERE r.body IS NOT NULL",
+                [[each[0] for each in known], [each[1] for each in known]],
+            )
+            found.update(((v.type, v.id), v) for v in map(version_of, cursor))  # type: ignore[arg-type]
+        missing = [rid for rid in unknown if rid not in {keys.row_id(space.code, *key) for key in found}]
+        if missing:
+            cursor.execute(
+                f"SELECT {statements.SELECTED} FROM fhir_locator l JOIN fhir_resource r"
+                " ON r.compartment = l.compartment AND r.rid = l.rid WHERE l.rid = ANY(%s) AND r.body IS NOT NULL",
+                [missing],
+            )
+            found.update(((v.type, v.id), v) for v in map(version_of, cursor))  # type: ignore[arg-type]
+    return found

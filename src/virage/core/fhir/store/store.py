@@ -1,0 +1,120 @@
+"""The store of one space, as rooms see it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from virage.core.access import Facts, Filter
+from virage.core.callers import Caller
+from virage.core.fhir.store import reading, writing
+from virage.core.fhir.store.history import HistoryPage, history
+from virage.core.fhir.store.loading import Loaded, load
+from virage.core.fhir.store.space import Space
+from virage.core.fhir.store.version import Page, Version
+
+
+class Store:
+    """FHIR resources of one space. Every method takes part in the transaction under way, or is atomic by itself.
+
+    Resources are to be valid already: the store checks their type, id and place only. It stamps `id`, `meta.versionId` and
+    `meta.lastUpdated`. Writes carry their trace and tell `fhir.written` to those who hear it, unless told not to.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    def create(
+        self,
+        resource: dict[str, Any],
+        *,
+        by: Caller,
+        id: str | None = None,
+        patient: str | None = None,
+        event: bool = True,
+        trace: bool = True,
+    ) -> Version:
+        """A new resource, with an id of ours unless one is given. `patient` is the logical id of the patient it concerns when
+        the resource does not say so itself. Raises Conflict when the id is taken, deleted or not.
+        """
+        return writing.create(self.space, resource, by=by, id=id, patient=patient, event=event, trace=trace)
+
+    def update(
+        self,
+        resource: dict[str, Any],
+        *,
+        by: Caller,
+        if_match: int | None = None,
+        patient: str | None = None,
+        event: bool = True,
+        trace: bool = True,
+    ) -> Version:
+        """The next version of the resource that has this `id`, or its first (`Version.created`).
+
+        Raises StaleVersion (412) when `if_match` is not the current version, Conflict when others never stop writing it.
+        """
+        return writing.update(
+            self.space, resource, by=by, if_match=if_match, patient=patient, event=event, trace=trace
+        )
+
+    def delete(
+        self, type: str, id: str, *, by: Caller, if_match: int | None = None, event: bool = True, trace: bool = True
+    ) -> Version | None:
+        """Mark as deleted; the version that says so, None when there was nothing to delete. Past versions stay."""
+        return writing.delete(self.space, type, id, by=by, if_match=if_match, event=event, trace=trace)
+
+    def read(self, type: str, id: str) -> Version | None:
+        """The current version, `deleted` perhaps; None when there never was one."""
+        return reading.read(self.space, type, id)
+
+    def read_many(self, references: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Version]:
+        """Current versions by (type, id); those deleted or unknown are left out."""
+        return reading.read_many(self.space, references)
+
+    def vread(self, type: str, id: str, version: int) -> Version | None:
+        """That version, `deleted` perhaps; None when there is none."""
+        return reading.vread(self.space, type, id, version)
+
+    def history(
+        self,
+        type: str | None = None,
+        id: str | None = None,
+        *,
+        since: datetime | None = None,
+        at: tuple[datetime, datetime] | None = None,
+        count: int = 50,
+        cursor: str | None = None,
+        access: Filter | None = None,
+        total: bool = False,
+    ) -> HistoryPage:
+        """Versions, newest first: of one resource, of a type, or of the whole space. `at` is a range, its end excluded."""
+        return history(
+            self.space, type, id, since=since, at=at, count=count, cursor=cursor, access=access, total=total
+        )
+
+    def search(
+        self,
+        type: str,
+        params: list[tuple[str, str]],
+        *,
+        access: Filter | None = None,
+        count: int | None = None,
+        cursor: str | None = None,
+        total: bool | None = None,
+        sort: str | None = None,
+    ) -> Page:
+        """A page of what matches, in an order that holds while others write. `access` None: no limit."""
+        from virage.core.fhir.search.run import search
+
+        return search(
+            self.space, type, params, access=access, count=count, cursor=cursor, total=total, sort=sort
+        )
+
+    def facts(self, resource: dict[str, Any]) -> Facts:
+        """What access rules may know of a resource."""
+        from virage.core.fhir.search.facts import facts
+
+        return facts(self.space.code, resource)
+
+    def load(self, resources: Iterable[dict[str, Any]], *, by: Caller, batch: int = 5000) -> Loaded:
+        """New resources by the thousand, by binary COPY. See `loading.load`."""
+        return load(self.space, resources, by=by, batch=batch)

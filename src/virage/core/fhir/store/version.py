@@ -1,0 +1,72 @@
+"""What the store gives back."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from virage.core.fhir import json
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a resource. `body` are the bytes to serve, empty when this version says that it was deleted.
+
+    `created` is true when the write that returns this value brought the resource into being (or back). `compartment` is
+    the patient compartment, -2⁶³ to 2⁶³-1.
+    """
+
+    type: str
+    id: str
+    version: int
+    last_updated: datetime
+    body: bytes
+    compartment: int
+    deleted: bool = False
+    created: bool = False
+
+    @cached_property
+    def resource(self) -> dict[str, Any]:
+        """The body parsed, decimals as they were written. Do not change it in place."""
+        return json.loads(self.body)
+
+    @property
+    def reference(self) -> str:
+        """`Type/id`."""
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a search's answer; `mode` is `match` or `include`."""
+
+    version: Version
+    mode: str = "match"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a search. `total` is exact, or None when it was not asked for; `next` the cursor of the page that follows.
+
+    `used` are the parameters that were applied, for the self link; `unknown` the names that mean nothing for this type.
+    """
+
+    entries: list[Entry]
+    total: int | None = None
+    next: str | None = None
+    used: list[tuple[str, str]] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    @property
+    def matches(self) -> list[Version]:
+        """The versions that matched, without those included."""
+        return [entry.version for entry in self.entries if entry.mode == "match"]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """A page of a history, newest first; `next` is the cursor of the page that follows."""
+
+    versions: list[Version]
+    total: int | None = None
+    next: str | None = None

@@ -1,0 +1,381 @@
+"""Create, update, delete: one statement each (an update first reads the version it replaces)."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from virage.core import audit, db, events
+from virage.core.callers import Caller
+from virage.core.errors import Conflict, Invalid, VirageError
+from virage.core.fhir import json
+from virage.core.fhir.index import Entries, indexer, keys
+from virage.core.fhir.index.dates import moment
+from virage.core.fhir.index.membership import member
+from virage.core.fhir.store import places, statements
+from virage.core.fhir.store.reading import locate
+from virage.core.fhir.store.space import Space
+from virage.core.fhir.store.version import Version
+
+_ATTEMPTS = 8
+WRITTEN = "fhir.written"
+"""The event of every write: {space, type, id, version, interaction, patient}."""
+
+
+class StaleVersion(VirageError):
+    """Somebody wrote the resource since the caller read it."""
+
+    code = "FHIR.VERSION"
+    status = 412
+    issue = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A resource ready to be written: where it goes, and its index entries with the bucket in their keys."""
+
+    type: str
+    id: str
+    code: int
+    rid: int
+    compartment: int
+    patient: str
+    located: bool
+    tokens: list[int]
+    narrow: tuple[tuple[Any, ...], ...]
+    kept: tuple[bool, ...]
+
+
+def now() -> int:
+    """The time in microseconds since 1970, to the millisecond, as instants are written."""
+    return time.time_ns() // 1_000_000 * 1000
+
+
+def instant(updated: int) -> str:
+    """The FHIR instant of microseconds since 1970, in UTC to the millisecond."""
+    return moment(updated).strftime("%Y-%m-%dT%H:%M:%S.") + f"{updated // 1000 % 1000:03d}Z"
+
+
+def resource_type(resource: dict[str, Any]) -> str:
+    """The type of a resource. Raises Invalid without one, Malformed (404) when R4 has no such type."""
+    found = resource.get("resourceType")
+    if type(found) is not str:
+        raise Invalid("Il manque « resourceType ».", code="FHIR.TYPE", path="resourceType", issue="required")
+    places.type_code(found)
+    return found
+
+
+def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: str | None) -> Prepared:
+    """Find the place and the index entries of a resource; draws an id when none is given."""
+    type_ = resource_type(resource)
+    if id_ is not None:
+        places.check_id(id_)
+    elif type_ == "Patient" or not places.has_compartments(type_):
+        id_ = places.encode(places.random_key())
+    plan = indexer(space.code, type_)
+    if type_ == "Patient":
+        resource = {**resource, "id": id_}
+    entries = plan.index(resource)
+    patients = entries.patients
+    if patient and patient not in patients:
+        patients.append(patient)
+    if type_ == "Patient":
+        assert id_ is not None
+        compartment, patients = places.patient_key(id_), [id_]
+    elif patients:
+        compartment = places.patient_key(patients[0])
+    elif id_ is not None and (guess := places.guess(space.code, type_, id_)) is not None:
+        compartment = guess
+    elif id_ is not None:
+        compartment = places.own_key(space.code, type_, id_)
+    else:
+        compartment = places.random_key()
+    if id_ is None:
+        id_ = places.encode(compartment)
+    located = places.guess(space.code, type_, id_) != compartment
+    tokens, narrow = bucketed(space.code, entries, compartment, patients)
+    return Prepared(
+        type_,
+        id_,
+        places.type_code(type_),
+        keys.row_id(space.code, type_, id_),
+        compartment,
+        patients[0] if patients else "",
+        located,
+        tokens,
+        narrow,
+        tuple(bool(each) for each in narrow),
+    )
+
+
+def bucketed(
+    space: int, entries: Entries, compartment: int, patients: list[str]
+) -> tuple[list[int], tuple[tuple[Any, ...], ...]]:
+    """Tokens and narrow rows with the bucket of the compartment in their keys; a token for each patient it belongs to."""
+    bucket = keys.bucket(compartment)
+    tokens = [token | bucket for token in entries.tokens]
+    tokens += [member(space, patient) | bucket for patient in patients]
+    tokens.sort()
+    narrow = (
+        tuple((k | bucket, low, high) for k, low, high in entries.dates),
+        tuple((k | bucket, folded, exact) for k, folded, exact in entries.strings),
+        tuple((k | bucket, low, high, code, unit) for k, low, high, code, unit in entries.numbers),
+    )
+    return tokens, narrow
+
+
+def stamp(resource: dict[str, Any], id_: str, version: int, updated: int) -> bytes:
+    """The JSON to store and serve: the resource with its id, version and time."""
+    meta = resource.get("meta")
+    given = meta if type(meta) is dict else {}
+    whole = {
+        "resourceType": resource["resourceType"],
+        "id": id_,
+        "meta": {**given, "versionId": str(version), "lastUpdated": instant(updated)},
+    }
+    for key, value in resource.items():
+        if key not in whole:
+            whole[key] = value
+    return json.dumps(whole)
+
+
+def _arrays(prepared: Prepared) -> list[Any]:
+    return [list(column) for rows in prepared.narrow if rows for column in zip(*rows, strict=True)]
+
+
+def _traced(by: Caller, space: Space, verb: str, prepared: Prepared) -> tuple[Any, ...]:
+    return audit.row(
+        by=by,
+        action=f"{space.name}.{verb}",
+        patient=prepared.patient,
+        entities=(f"{prepared.type}/{prepared.id}",),
+    )
+
+
+def announce(space: Space, verb: str, type_: str, id_: str, version: int, patient: str) -> None:
+    """Tell those who hear of writes, in the transaction under way."""
+    payload = {"space": space.name, "type": type_, "id": id_, "version": version, "interaction": verb, "patient": patient}
+    events.emit(WRITTEN, payload, key=f"{type_}/{id_}")
+
+
+def create(
+    space: Space,
+    resource: dict[str, Any],
+    *,
+    by: Caller,
+    id: str | None = None,
+    patient: str | None = None,
+    event: bool = True,
+    trace: bool = True,
+) -> Version:
+    """Write a new resource. Raises Conflict when the id is taken."""
+    written = _create(space, resource, by, id, patient, event, trace)
+    if written is None:
+        raise Conflict("Une ressource porte déjà cet identifiant.", code="FHIR.EXISTS", issue="duplicate")
+    return written
+
+
+def _create(
+    space: Space, resource: dict[str, Any], by: Caller, id_: str | None, patient: str | None, event: bool, trace: bool
+) -> Version | None:
+    prepared = prepare(space, resource, id_, patient)
+    updated = now()
+    body = stamp(resource, prepared.id, 1, updated)
+    row = (
+        prepared.compartment,
+        prepared.rid,
+        space.code,
+        prepared.code,
+        1,
+        updated,
+        prepared.id,
+        prepared.tokens,
+        body,
+    )
+    values: list[Any] = [prepared.rid, prepared.compartment] if prepared.located else []
+    values += row
+    values += _arrays(prepared)
+    if trace:
+        values += _traced(by, space, "create", prepared)
+    statement = statements.insert(prepared.kept, prepared.located, trace)
+    if not _run(statement, values, space, "create", prepared, 1, event):
+        return None
+    return Version(prepared.type, prepared.id, 1, moment(updated), body, prepared.compartment, created=True)
+
+
+def _run(
+    statement: str, values: list[Any], space: Space, verb: str, prepared: Prepared, version: int, event: bool
+) -> bool:
+    """Run a write; with an event that somebody hears, both in one transaction."""
+    if event and events.heard(WRITTEN):
+        with db.transaction():
+            if not _execute(statement, values):
+                return False
+            announce(space, verb, prepared.type, prepared.id, version, prepared.patient)
+            return True
+    return _execute(statement, values)
+
+
+def _execute(statement: str, values: list[Any]) -> bool:
+    with db.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchone() is not None
+
+
+def update(
+    space: Space,
+    resource: dict[str, Any],
+    *,
+    by: Caller,
+    id: str | None = None,
+    if_match: int | None = None,
+    patient: str | None = None,
+    event: bool = True,
+    trace: bool = True,
+) -> Version:
+    """Write the next version of a resource, or its first (`Version.created`).
+
+    Raises StaleVersion (412) when `if_match` is not the current version, Conflict when others keep on writing it.
+    """
+    type_ = resource_type(resource)
+    id_ = id or resource.get("id")
+    if type(id_) is not str:
+        raise Invalid("Une mise à jour porte l'identifiant de la ressource.", code="FHIR.ID", path="id", issue="required")
+    places.check_id(id_)
+    for _ in range(_ATTEMPTS):
+        current = locate(space, type_, id_)
+        if if_match is not None and (current is None or current[0] != if_match):
+            raise StaleVersion(
+                "La ressource a changé depuis que vous l'avez lue : relisez-la, puis refaites votre modification."
+            )
+        if current is None:
+            written = _create(space, resource, by, id_, patient, event, trace)
+        else:
+            written = _replace(space, resource, by, id_, current, patient, event, trace)
+        if written is not None:
+            return written
+    raise Conflict(
+        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.", code="FHIR.BUSY", issue="lock-error"
+    )
+
+
+def _replace(
+    space: Space,
+    resource: dict[str, Any],
+    by: Caller,
+    id_: str,
+    current: tuple[int, int, bool],
+    patient: str | None,
+    event: bool,
+    trace: bool,
+) -> Version | None:
+    version, compartment, deleted = current
+    prepared = prepare(space, resource, id_, patient)
+    if not prepared.patient and not prepared.type == "Patient" and prepared.compartment != compartment:
+        # It no longer concerns a patient, or never did: it may stay where it is.
+        prepared = at(prepared, compartment)
+    updated = now()
+    body = stamp(resource, id_, version + 1, updated)
+    written = Version(
+        prepared.type, id_, version + 1, moment(updated), body, prepared.compartment, created=deleted
+    )
+    if prepared.compartment != compartment:
+        return written if _move(space, prepared, compartment, written, updated, by, event, trace) else None
+    values: list[Any] = [compartment, prepared.rid, version, version + 1, updated, prepared.tokens, body]
+    values += _arrays(prepared)
+    if trace:
+        values += _traced(by, space, "update", prepared)
+    statement = statements.replace(prepared.kept, not deleted, trace)
+    done = _run(statement, values, space, "update", prepared, version + 1, event)
+    return written if done else None
+
+
+def at(prepared: Prepared, compartment: int) -> Prepared:
+    """The same, in another compartment."""
+    bucket = keys.bucket(compartment)
+    mask = keys.MASK
+    return Prepared(
+        prepared.type,
+        prepared.id,
+        prepared.code,
+        prepared.rid,
+        compartment,
+        prepared.patient,
+        prepared.located,
+        sorted((token & mask) | bucket for token in prepared.tokens),
+        tuple(tuple(((row[0] & mask) | bucket, *row[1:]) for row in rows) for rows in prepared.narrow),
+        prepared.kept,
+    )
+
+
+def _move(
+    space: Space,
+    prepared: Prepared,
+    old: int,
+    written: Version,
+    updated: int,
+    by: Caller,
+    event: bool,
+    trace: bool,
+) -> bool:
+    """The resource now concerns another patient: it moves there with its past, in one transaction."""
+    new = prepared.compartment
+    with db.transaction():
+        if not _execute(statements.depart(), [old, prepared.rid, written.version - 1, new]):
+            return False
+        values: list[Any] = [
+            new,
+            prepared.rid,
+            space.code,
+            prepared.code,
+            written.version,
+            updated,
+            prepared.id,
+            prepared.tokens,
+            written.body,
+        ]
+        values += _arrays(prepared)
+        if trace:
+            values += _traced(by, space, "update", prepared)
+        with db.cursor() as cursor:
+            cursor.execute(statements.MOVE_VERSIONS, [old, prepared.rid, new])
+            cursor.execute(statements.SET_LOCATOR, [prepared.rid, new])
+            cursor.execute(statements.insert(prepared.kept, False, trace), values)
+        if event and events.heard(WRITTEN):
+            announce(space, "update", prepared.type, prepared.id, written.version, prepared.patient)
+    return True
+
+
+def delete(
+    space: Space,
+    type_: str,
+    id_: str,
+    *,
+    by: Caller,
+    if_match: int | None = None,
+    event: bool = True,
+    trace: bool = True,
+) -> Version | None:
+    """Mark a resource as deleted; gives that version, or None when there is nothing (any more) to delete.
+
+    Its past versions stay readable. Raises StaleVersion (412) when `if_match` is not the current version.
+    """
+    code = places.type_code(type_)
+    for _ in range(_ATTEMPTS):
+        current = locate(space, type_, id_)
+        if current is not None and if_match is not None and current[0] != if_match:
+            raise StaleVersion("La ressource a changé depuis que vous l'avez lue : relisez-la avant de la supprimer.")
+        if current is None or current[2]:
+            return None
+        version, compartment, _ = current
+        updated = now()
+        rid = keys.row_id(space.code, type_, id_)
+        values: list[Any] = [compartment, rid, version, version + 1, updated, None, None]
+        prepared = Prepared(type_, id_, code, rid, compartment, "", False, [], ((), (), ()), (False, False, False))
+        if trace:
+            values += _traced(by, space, "delete", prepared)
+        statement = statements.replace(prepared.kept, True, trace)
+        if _run(statement, values, space, "delete", prepared, version + 1, event):
+            return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
+    raise Conflict(
+        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.", code="FHIR.BUSY", issue="lock-error"
+    )
