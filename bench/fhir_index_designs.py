@@ -104,7 +104,9 @@ class Rows(Design):
     def queries(self, units: int) -> dict[str, Callable[[], tuple[str, list[Any]]]]:
         head = "SELECT r.body FROM a_token t JOIN a_resource r USING (compartment, rid) "
         tail = " ORDER BY t.compartment, t.rid LIMIT 21"
-        also = " AND EXISTS (SELECT FROM a_token o WHERE o.k = h(%s) AND o.compartment = t.compartment AND o.rid = t.rid)"
+        also = (
+            " AND EXISTS (SELECT FROM a_token o WHERE o.k = h(%s) AND o.compartment = t.compartment AND o.rid = t.rid)"
+        )
         dated = (
             " AND EXISTS (SELECT FROM a_date d WHERE d.k = 1 AND d.compartment = t.compartment AND d.rid = t.rid"
             " AND d.low >= %s AND d.low < %s)"

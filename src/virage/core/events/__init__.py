@@ -8,7 +8,7 @@ procrastinate, deferred in the transaction too.
 
 from virage.core.events.dead import Letter, dead_letters, pending, retry
 from virage.core.events.delivery import drain
-from virage.core.events.outbox import Event, emit, forget, hear
+from virage.core.events.outbox import Event, emit, forget, hear, heard
 from virage.core.events.work import periodic, task
 
-__all__ = ["Event", "Letter", "dead_letters", "drain", "emit", "forget", "hear", "pending", "periodic", "retry", "task"]
+__all__ = ["Event", "Letter", "dead_letters", "drain", "emit", "forget", "hear", "heard", "pending", "periodic", "retry", "task"]

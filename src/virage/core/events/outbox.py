@@ -51,6 +51,11 @@ def handler_of(name: str, room: str) -> Handler | None:
     return _heard.get(name, {}).get(room)
 
 
+def heard(name: str) -> bool:
+    """Whether any room hears `name`: a writer may spare itself a transaction when none does."""
+    return bool(_heard.get(name))
+
+
 def emit(name: str, payload: Mapping[str, Any], *, key: str = "") -> None:
     """Say that `name` happened. Free when no room hears it.
 

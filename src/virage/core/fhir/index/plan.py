@@ -166,7 +166,10 @@ def patient_params(type_: str) -> list[str]:
     """The parameters that put a resource of this type in a patient's compartment, the most significant first."""
     listed = list(definitions.compartments().get("Patient", {}).get(type_, ()))
     known = {each.code for each in definitions.search_parameters(type_)}
-    return sorted((code for code in listed if code in known), key=lambda code: (code not in ("subject", "patient"), code != "subject"))
+    return sorted(
+        (code for code in listed if code in known),
+        key=lambda code: (code not in ("subject", "patient"), code != "subject"),
+    )
 
 
 def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int | None, key: int) -> Leaf | None:

@@ -16,7 +16,7 @@ def access_condition(filter_: Filter, space: int, type_: str) -> Sql:
         case Nothing():
             return FALSE
         case InPatient():
-            return has([member(space, filter_.patient)])
+            return has([member(space, type_, filter_.patient)])
         case OfType():
             return TRUE if type_ in filter_.types else FALSE
         case Has():

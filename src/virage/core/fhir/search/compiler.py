@@ -103,5 +103,3 @@ class Compiler:
         if out.compartment is not None and out.compartment != compartment:
             out.parts.append(FALSE)
         out.compartment = compartment
-
-

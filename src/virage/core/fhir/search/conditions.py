@@ -216,7 +216,9 @@ def date_bounds(name: str, value: str) -> tuple[str, int, int]:
     return prefix, low, high
 
 
-def range_condition(prefix: str, low: Any, high: Any, columns: tuple[str, str], cast: str) -> tuple[str, tuple[Any, ...]]:
+def range_condition(
+    prefix: str, low: Any, high: Any, columns: tuple[str, str], cast: str
+) -> tuple[str, tuple[Any, ...]]:
     """How the range sought, [low, high), stands to that of the value: FHIR R4, « Prefixes »."""
     start, end = columns
     at = f"%s::{cast}"

@@ -26,7 +26,11 @@ def facts(space: int, resource: dict[str, Any]) -> Facts:
 def _texts(kind: str, path: paths.Path, value: Any) -> list[str]:
     if kind == "token":
         values = forms.TOKENS["boolean"](value is not False) if path.truth else forms.TOKENS[path.type](value)
-        return [form[1:] if not form.startswith("=") else "|" + form[1:] for form in values if form[0] in "|=" and form[:2] != "||"]
+        return [
+            form[1:] if not form.startswith("=") else "|" + form[1:]
+            for form in values
+            if form[0] in "|=" and form[:2] != "||"
+        ]
     if kind == "reference":
         text = value.get("reference") if type(value) is dict else value
         match = forms.REFERENCE.fullmatch(text) if type(text) is str else None

@@ -82,7 +82,9 @@ def reference_paths(space: int, type_: str, code: str) -> tuple[paths.Path, ...]
         param = params.get(code)
         if param is None or param.type != "reference":
             raise BadSearch(
-                f"« {type_}:{code} » n'est pas un paramètre de type référence.", code="FHIR.SEARCH_PARAM", path="_include"
+                f"« {type_}:{code} » n'est pas un paramètre de type référence.",
+                code="FHIR.SEARCH_PARAM",
+                path="_include",
             )
         wanted = [param]
     found: list[paths.Path] = []

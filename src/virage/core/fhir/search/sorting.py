@@ -54,7 +54,7 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
             return SortKey(text, (key,), descending, "bigint", int)
         if param.type in ("string", "uri"):
             last_text = "''" if descending else f"'{_LAST}'"
-            text = f"coalesce((SELECT {pick}(t.folded) FROM fhir_string t WHERE {row}), {last_text} COLLATE \"C\")"
+            text = f'coalesce((SELECT {pick}(t.folded) FROM fhir_string t WHERE {row}), {last_text} COLLATE "C")'
             return SortKey(text, (key,), descending, 'text COLLATE "C"', str)
         if param.type in ("number", "quantity"):
             limit = "'-infinity'" if descending else "'infinity'"
@@ -79,5 +79,5 @@ def _from_body(type_: str, expression: str, descending: bool) -> SortKey:
         found.append("convert_from(r.body, 'UTF8')::jsonb #>> %s::text[]")
         values.append([*way, *_TEXT_OF.get(path.type, ())])
     last = "''" if descending else f"'{_LAST}'"
-    text = f"(coalesce({', '.join([*found, last])}) COLLATE \"C\")"
+    text = f'(coalesce({", ".join([*found, last])}) COLLATE "C")'
     return SortKey(text, tuple(values), descending, 'text COLLATE "C"', str)

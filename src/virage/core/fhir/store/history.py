@@ -62,7 +62,9 @@ def history(
     if at is not None:
         where.append("updated < %s AND coalesce(ended, %s) > %s")
         values += [microseconds(at[1]), 1 << 62, microseconds(at[0])]
-    counted = _count(where, values, at is not None) if total and (access is None or isinstance(access, Everything)) else None
+    counted = (
+        _count(where, values, at is not None) if total and (access is None or isinstance(access, Everything)) else None
+    )
     after = unseal(question, cursor, (int, int, int, int)) if cursor else None
     versions: list[Version] = []
     for _ in range(_BATCHES):
@@ -136,5 +138,3 @@ def _before(version: Version, rid: int) -> dict[str, Any] | None:
         )
         row: Row | None = cursor.fetchone()  # type: ignore[assignment]
     return None if row is None else version_of(row).resource
-
-

@@ -52,9 +52,7 @@ class Store:
 
         Raises StaleVersion (412) when `if_match` is not the current version, Conflict when others never stop writing it.
         """
-        return writing.update(
-            self.space, resource, by=by, if_match=if_match, patient=patient, event=event, trace=trace
-        )
+        return writing.update(self.space, resource, by=by, if_match=if_match, patient=patient, event=event, trace=trace)
 
     def delete(
         self, type: str, id: str, *, by: Caller, if_match: int | None = None, event: bool = True, trace: bool = True
@@ -87,9 +85,7 @@ class Store:
         total: bool = False,
     ) -> HistoryPage:
         """Versions, newest first: of one resource, of a type, or of the whole space. `at` is a range, its end excluded."""
-        return history(
-            self.space, type, id, since=since, at=at, count=count, cursor=cursor, access=access, total=total
-        )
+        return history(self.space, type, id, since=since, at=at, count=count, cursor=cursor, access=access, total=total)
 
     def search(
         self,
@@ -105,9 +101,7 @@ class Store:
         """A page of what matches, in an order that holds while others write. `access` None: no limit."""
         from virage.core.fhir.search.run import search
 
-        return search(
-            self.space, type, params, access=access, count=count, cursor=cursor, total=total, sort=sort
-        )
+        return search(self.space, type, params, access=access, count=count, cursor=cursor, total=total, sort=sort)
 
     def facts(self, resource: dict[str, Any]) -> Facts:
         """What access rules may know of a resource."""

@@ -92,7 +92,7 @@ def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: st
     if id_ is None:
         id_ = places.encode(compartment)
     located = places.guess(space.code, type_, id_) != compartment
-    tokens, narrow = bucketed(space.code, entries, compartment, patients)
+    tokens, narrow = bucketed(space.code, type_, entries, compartment, patients)
     return Prepared(
         type_,
         id_,
@@ -108,12 +108,12 @@ def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: st
 
 
 def bucketed(
-    space: int, entries: Entries, compartment: int, patients: list[str]
+    space: int, type_: str, entries: Entries, compartment: int, patients: list[str]
 ) -> tuple[list[int], tuple[tuple[Any, ...], ...]]:
     """Tokens and narrow rows with the bucket of the compartment in their keys; a token for each patient it belongs to."""
     bucket = keys.bucket(compartment)
     tokens = [token | bucket for token in entries.tokens]
-    tokens += [member(space, patient) | bucket for patient in patients]
+    tokens += [member(space, type_, patient) | bucket for patient in patients]
     tokens.sort()
     narrow = (
         tuple((k | bucket, low, high) for k, low, high in entries.dates),
@@ -153,7 +153,14 @@ def _traced(by: Caller, space: Space, verb: str, prepared: Prepared) -> tuple[An
 
 def announce(space: Space, verb: str, type_: str, id_: str, version: int, patient: str) -> None:
     """Tell those who hear of writes, in the transaction under way."""
-    payload = {"space": space.name, "type": type_, "id": id_, "version": version, "interaction": verb, "patient": patient}
+    payload = {
+        "space": space.name,
+        "type": type_,
+        "id": id_,
+        "version": version,
+        "interaction": verb,
+        "patient": patient,
+    }
     events.emit(WRITTEN, payload, key=f"{type_}/{id_}")
 
 
@@ -239,7 +246,9 @@ def update(
     type_ = resource_type(resource)
     id_ = id or resource.get("id")
     if type(id_) is not str:
-        raise Invalid("Une mise à jour porte l'identifiant de la ressource.", code="FHIR.ID", path="id", issue="required")
+        raise Invalid(
+            "Une mise à jour porte l'identifiant de la ressource.", code="FHIR.ID", path="id", issue="required"
+        )
     places.check_id(id_)
     for _ in range(_ATTEMPTS):
         current = locate(space, type_, id_)
@@ -254,7 +263,9 @@ def update(
         if written is not None:
             return written
     raise Conflict(
-        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.", code="FHIR.BUSY", issue="lock-error"
+        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
+        code="FHIR.BUSY",
+        issue="lock-error",
     )
 
 
@@ -275,9 +286,7 @@ def _replace(
         prepared = at(prepared, compartment)
     updated = now()
     body = stamp(resource, id_, version + 1, updated)
-    written = Version(
-        prepared.type, id_, version + 1, moment(updated), body, prepared.compartment, created=deleted
-    )
+    written = Version(prepared.type, id_, version + 1, moment(updated), body, prepared.compartment, created=deleted)
     if prepared.compartment != compartment:
         return written if _move(space, prepared, compartment, written, updated, by, event, trace) else None
     values: list[Any] = [compartment, prepared.rid, version, version + 1, updated, prepared.tokens, body]
@@ -377,5 +386,7 @@ def delete(
         if _run(statement, values, space, "delete", prepared, version + 1, event):
             return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
     raise Conflict(
-        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.", code="FHIR.BUSY", issue="lock-error"
+        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
+        code="FHIR.BUSY",
+        issue="lock-error",
     )

@@ -1,0 +1,218 @@
+"""Searches through the store, on the real database."""
+
+import pytest
+
+from virage.core.access import AllOf, AnyOf, Everything, Has, InPatient, Not, Nothing
+from virage.core.callers import system
+from virage.core.errors import VirageError
+from virage.core.fhir.store import Store, space
+
+BY = system("test")
+
+
+@pytest.fixture
+def store(db) -> Store:
+    return Store(space("fhir"))
+
+
+def observation(id: str, patient: str, code: str, date: str, value: float = 1.0, status: str = "final", **more):
+    return {
+        "resourceType": "Observation",
+        "id": id,
+        "status": status,
+        "category": [
+            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}
+        ],
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "subject": {"reference": f"Patient/{patient}"},
+        "effectiveDateTime": date,
+        "valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": "mg"},
+        **more,
+    }
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    people = [
+        {
+            "resourceType": "Patient",
+            "id": "p1",
+            "name": [{"family": "Éluard", "given": ["Paul", "Eugène"]}],
+            "gender": "male",
+        },
+        {
+            "resourceType": "Patient",
+            "id": "p2",
+            "name": [{"family": "Desnos", "given": ["Youki"]}],
+            "gender": "female",
+            "birthDate": "1980-02-03",
+        },
+        {"resourceType": "Practitioner", "id": "d1", "name": [{"family": "Laennec"}]},
+    ]
+    observations = [
+        observation("o1", "p1", "a", "2020-01-01", 1, performer=[{"reference": "Practitioner/d1"}]),
+        observation("o2", "p1", "b", "2020-06-01", 2),
+        observation("o3", "p2", "a", "2021-01-01", 3, "amended"),
+        observation("o4", "p2", "b", "2021-06-01T12:00:00Z", 4),
+    ]
+    assert store.load([*people, *observations], by=BY).written == 7
+    assert store.load(observations, by=BY).written == 0
+    return store
+
+
+def ids(store: Store, query: str, type: str = "Observation", **more) -> list[str]:
+    params = [tuple(part.split("=", 1)) for part in query.split("&") if part]
+    return sorted(v.id for v in store.search(type, params, **more).matches)
+
+
+@pytest.mark.parametrize(
+    ("type", "query", "expected"),
+    [
+        ("Observation", "", "o1 o2 o3 o4"),
+        ("Observation", "code=a", "o1 o3"),
+        ("Observation", "code=a,b", "o1 o2 o3 o4"),
+        ("Observation", "code=http://loinc.org|a", "o1 o3"),
+        ("Observation", "code=http://other|a", ""),
+        ("Observation", "code=|a", ""),
+        ("Observation", "code=http://loinc.org|", "o1 o2 o3 o4"),
+        ("Observation", "code:not=a", "o2 o4"),
+        ("Observation", "status=final", "o1 o2 o4"),
+        ("Observation", "status=http://hl7.org/fhir/observation-status|amended", "o3"),
+        ("Observation", "subject=Patient/p1", "o1 o2"),
+        ("Observation", "subject=p1", "o1 o2"),
+        ("Observation", "subject:Patient=p1", "o1 o2"),
+        ("Observation", "patient=p1&code=a", "o1"),
+        ("Observation", "performer=Practitioner/d1", "o1"),
+        ("Observation", "performer:missing=true", "o2 o3 o4"),
+        ("Observation", "performer:missing=false", "o1"),
+        ("Observation", "date=2020", "o1 o2"),
+        ("Observation", "date=ge2020-06-01", "o2 o3 o4"),
+        ("Observation", "date=gt2020-06-01", "o3 o4"),
+        ("Observation", "date=lt2020-06-01", "o1"),
+        ("Observation", "date=le2020-06-01", "o1 o2"),
+        ("Observation", "date=ne2020-06-01", "o1 o3 o4"),
+        ("Observation", "date=sa2021-01-01", "o4"),
+        ("Observation", "date=eb2020-06-01", "o1"),
+        ("Observation", "date=ge2020-03-01&date=lt2021-03-01", "o2 o3"),
+        ("Observation", "code=a&date=2021", "o3"),
+        ("Observation", "value-quantity=gt2", "o3 o4"),
+        ("Observation", "value-quantity=3|http://unitsofmeasure.org|mg", "o3"),
+        ("Observation", "value-quantity=3||mg", "o3"),
+        ("Observation", "value-quantity=3||kg", ""),
+        ("Observation", "_id=o1,o4", "o1 o4"),
+        ("Observation", "_id=o1&code=b", ""),
+        ("Observation", "_lastUpdated=gt2020", "o1 o2 o3 o4"),
+        ("Observation", "_lastUpdated=lt2020", ""),
+        ("Patient", "name=elu", "p1"),
+        ("Patient", "family=ÉLUARD", "p1"),
+        ("Patient", "given=eug", "p1"),
+        ("Patient", "family:exact=Éluard", "p1"),
+        ("Patient", "family:exact=Eluard", ""),
+        ("Patient", "family:contains=sno", "p2"),
+        ("Patient", "birthdate=1980-02", "p2"),
+        ("Patient", "gender=male,female", "p1 p2"),
+        ("Patient", "birthdate:missing=true", "p1"),
+    ],
+)
+def test_a_query_finds(filled, type, query, expected):
+    assert ids(filled, query, type) == expected.split()
+    total = filled.search(type, [tuple(p.split("=", 1)) for p in query.split("&") if p], total=True, count=1).total
+    assert total == len(expected.split())
+
+
+@pytest.mark.parametrize(
+    "sort", ["date", "-date", "status,-date", "_lastUpdated", "-_id", "value-quantity", "code,_id", None]
+)
+@pytest.mark.parametrize("query", [[], [("status", "final")], [("_id", "o1,o2,o3")], [("patient", "p1")]])
+def test_pages_put_together_are_the_whole(filled, sort, query):
+    whole = [v.id for v in filled.search("Observation", query, sort=sort).matches]
+    pages, cursor = [], None
+    while True:
+        page = filled.search("Observation", query, sort=sort, count=1, cursor=cursor)
+        pages += [v.id for v in page.matches]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert pages == whole
+    if sort == "-date" and not query:
+        assert whole == ["o4", "o3", "o2", "o1"]
+
+
+def test_includes_both_ways(filled):
+    page = filled.search(
+        "Observation",
+        [("_id", "o1"), ("_include", "Observation:subject"), ("_include", "Observation:performer:Practitioner")],
+    )
+    assert [(e.mode, e.version.reference) for e in page.entries] == [
+        ("match", "Observation/o1"),
+        ("include", "Patient/p1"),
+        ("include", "Practitioner/d1"),
+    ]
+    page = filled.search("Patient", [("_id", "p1"), ("_revinclude", "Observation:subject")])
+    assert {e.version.id for e in page.entries} == {"p1", "o1", "o2"}
+
+
+def test_access_rules_limit_matches_includes_and_totals(filled):
+    mine = InPatient("p1")
+    assert ids(filled, "", access=mine) == ["o1", "o2"]
+    assert filled.search("Observation", [], access=mine, total=True, count=1).total == 2
+    assert ids(filled, "", "Patient", access=mine) == ["p1"]
+    assert ids(filled, "", access=Nothing()) == []
+    assert ids(filled, "", access=AllOf([mine, Has("code", "|a")])) == ["o1"]
+    assert ids(filled, "", access=AnyOf([mine, Has("code", "http://loinc.org|a")])) == ["o1", "o2", "o3"]
+    assert ids(filled, "", access=Not(Has("subject", "Patient/p1"))) == ["o3", "o4"]
+    page = filled.search("Observation", [("_id", "o1"), ("_include", "Observation:performer")], access=mine)
+    assert [e.version.id for e in page.entries] == ["o1"]
+    assert [v.id for v in filled.history("Observation", access=mine).versions] in (["o1", "o2"], ["o2", "o1"])
+    assert len(filled.history("Observation", access=Everything()).versions) == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("date=yesterday", "FHIR.SEARCH_VALUE"),
+        ("date=xx2020", "FHIR.SEARCH_VALUE"),
+        ("date=2020-13", "FHIR.SEARCH_VALUE"),
+        ("code:exact=a", "FHIR.SEARCH_MODIFIER"),
+        ("code=a|b|c|d", "FHIR.SEARCH_VALUE"),
+        ("code=", "FHIR.SEARCH_VALUE"),
+        ("value-quantity=abc", "FHIR.SEARCH_VALUE"),
+        ("subject=not a reference", "FHIR.SEARCH_VALUE"),
+        ("subject:Organization=1", "FHIR.SEARCH_MODIFIER"),
+        ("_sort=nothing", "FHIR.SEARCH_SORT"),
+        ("_count=-1", "FHIR.SEARCH_VALUE"),
+        ("_total=maybe", "FHIR.SEARCH_VALUE"),
+        ("_include=Observation", "FHIR.SEARCH_VALUE"),
+        ("performer:missing=perhaps", "FHIR.SEARCH_VALUE"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused_with_advice(filled, query, code):
+    with pytest.raises(VirageError) as refused:
+        ids(filled, query)
+    assert refused.value.code == code
+    assert refused.value.status == 400
+    assert len(refused.value.text) > 20
+
+
+def test_a_foreign_cursor_is_refused(filled):
+    page = filled.search("Observation", [], count=1)
+    for query, cursor in (([("code", "a")], page.next), ([], "AAAA"), ([], "%"), ([], "x" * 5000)):
+        with pytest.raises(VirageError) as refused:
+            filled.search("Observation", query, cursor=cursor)
+        assert refused.value.code == "FHIR.CURSOR"
+
+
+def test_unknown_parameters_are_told(filled):
+    page = filled.search("Observation", [("colour", "red"), ("code", "a")])
+    assert page.unknown == ["colour"]
+    assert page.used == [("code", "a")]
+    assert len(page.matches) == 2
+
+
+def test_spaces_do_not_see_each_other(filled):
+    other = Store(space("ins", 1))
+    assert other.read("Observation", "o1") is None
+    assert ids(other, "code=a") == []
+    other.update(observation("o1", "p1", "a", "2022"), by=BY)
+    assert ids(filled, "date=2022") == []
+    assert ids(other, "date=2022") == ["o1"]
