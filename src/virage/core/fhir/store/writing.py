@@ -281,7 +281,7 @@ def _replace(
 ) -> Version | None:
     version, compartment, deleted = current
     prepared = prepare(space, resource, id_, patient)
-    if not prepared.patient and not prepared.type == "Patient" and prepared.compartment != compartment:
+    if not prepared.patient and prepared.type != "Patient" and prepared.compartment != compartment:
         # It no longer concerns a patient, or never did: it may stay where it is.
         prepared = at(prepared, compartment)
     updated = now()
