@@ -11,4 +11,17 @@ from virage.core.events.delivery import drain
 from virage.core.events.outbox import Event, emit, forget, hear, heard
 from virage.core.events.work import periodic, task
 
-__all__ = ["Event", "Letter", "dead_letters", "drain", "emit", "forget", "hear", "heard", "pending", "periodic", "retry", "task"]
+__all__ = [
+    "Event",
+    "Letter",
+    "dead_letters",
+    "drain",
+    "emit",
+    "forget",
+    "hear",
+    "heard",
+    "pending",
+    "periodic",
+    "retry",
+    "task",
+]
