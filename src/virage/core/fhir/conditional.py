@@ -90,8 +90,14 @@ def matches(
     service: FhirService, type: str, params: list[tuple[str, str]], access: Filter, most: int = 2
 ) -> "list[Version]":
     """The resources that meet the criteria, `most` at most, among those the caller may see."""
-    page = service.store.search(type, params, access=access, count=most, total="none")
-    return [entry.version for entry in page.entries if entry.mode == "match"]
+    page = service.store.search(type, params, access=access, count=most, total=False)
+    if page.unknown:
+        raise Malformed(
+            "Un critère porte sur un paramètre de recherche qui n'existe pas pour ce type.",
+            code="FHIR.PARAM_UNKNOWN",
+            issue="not-supported",
+        )
+    return page.matches
 
 
 def only_match(service: FhirService, type: str, params: list[tuple[str, str]], access: Filter) -> "Version | None":

@@ -32,6 +32,7 @@ def history(request: FhirRequest, service: FhirService) -> FhirResponse:
         count=count,
         cursor=request.param("_cursor") or None,
         access=rule,
+        total=bool(request.id),
     )
     if request.id:
         _one_that_exists(request, service, rule, list(page.versions))

@@ -5,8 +5,8 @@ from typing import Any
 from virage.core import audit
 from virage.core.access import InPatient
 from virage.core.errors import Issue, Malformed, Unknown, VirageError
-from virage.core.fhir import conditional, json, outcome, prefer, validation
-from virage.core.fhir.interactions import reads, rights, searches, writes
+from virage.core.fhir import conditional, definitions, json, outcome, prefer, validation
+from virage.core.fhir.interactions import everywhere, reads, rights, searches, writes
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService, Operation
 
@@ -148,17 +148,23 @@ def everything(request: FhirRequest, service: FhirService) -> FhirResponse:
     known = ("_since", "_type", "_count", "_cursor", "start", "end")
     unknown = [name for name, _ in request.params if name not in known and name not in prefer.RESULT_PARAMETERS]
     warnings = searches.unknown_parameters(request, unknown)
-    params = [("_type", value) for value in [request.param("_type")] if value]
+    params: list[tuple[str, str]] = []
     since = request.param("_since")
     if since:
         params.append(("_lastUpdated", f"ge{since}"))
-    page = service.store.search(
-        None,
+    members = definitions.compartments()["Patient"]
+    types = [
+        "Patient",
+        *(name for name in searches.types_of(request, service) if members.get(name) and name != "Patient"),
+    ]
+    page = everywhere.search(
+        service,
+        types,
         params,
         access=access,
         count=searches.count_of(request) if request.param("_count") else searches.MOST,
         cursor=request.param("_cursor") or None,
-        total="none",
+        total=False,
     )
     audit.later(by=request.caller, action="fhir.everything", patient=request.id, entities=(f"Patient/{request.id}",))
     return FhirResponse(200, searches.searchset(request, service, page, prefer.wanted_view(request), warnings, False))

@@ -34,6 +34,6 @@ def admit(found: Filter, service: FhirService, version: "Version") -> None:
     """Let one resource pass, or raise Forbidden with the rule's reason. Free when the filter is `Everything`."""
     if isinstance(found, Everything):
         return
-    decision = found.admits(service.store.facts(version))
+    decision = found.admits(service.store.facts(version.resource))
     if not decision.allowed:
         raise Forbidden(decision.reason)

@@ -7,7 +7,7 @@ from virage.core import audit
 from virage.core.access import AllOf, AnyOf, Everything, Filter, Has, InPatient
 from virage.core.errors import Issue, Malformed
 from virage.core.fhir import definitions, json, outcome, prefer, representation
-from virage.core.fhir.interactions import rights
+from virage.core.fhir.interactions import everywhere, rights
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_COUNT = 50
 MOST = 1000
 _TOTALS = ("none", "estimate", "accurate")
-_OURS = frozenset({"_count", "_total", "_cursor"}) | prefer.RESULT_PARAMETERS
+_OURS = frozenset({"_count", "_total", "_cursor", "_type"}) | prefer.RESULT_PARAMETERS
 
 
 def search(request: FhirRequest, service: FhirService) -> FhirResponse:
@@ -31,17 +31,35 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
     total = request.param("_total") or ("accurate" if only_count else "none")
     if total not in _TOTALS:
         raise _wrong("_total", "« _total » vaut none, estimate ou accurate.")
-    page = service.store.search(
-        request.type or None,
-        [(name, value) for name, value in request.params if name not in _OURS],
-        access=access,
-        count=0 if only_count else count,
-        cursor=request.param("_cursor") or None,
-        total="accurate" if only_count else total,
-    )
+    params = [(name, value) for name, value in request.params if name not in _OURS]
+    asked: dict[str, Any] = {
+        "access": access,
+        "count": 0 if only_count else count,
+        "cursor": request.param("_cursor") or None,
+        "total": only_count or total != "none",
+    }
+    if request.type:
+        page = service.store.search(request.type, params, **asked)
+    else:
+        page = everywhere.search(service, types_of(request, service), params, **asked)
     warnings = unknown_parameters(request, page.unknown)
     audit.later(by=request.caller, action="fhir.search", entities=())
     return FhirResponse(200, searchset(request, service, page, view, warnings, only_count))
+
+
+def types_of(request: FhirRequest, service: FhirService) -> list[str]:
+    """The types that a search without a type goes through: those of `_type`, else all that the base lets search."""
+    served = [name for name in sorted(service.served) if "search-type" in service.served[name]]
+    if request.compartment is not None:
+        members = definitions.compartments()[request.compartment[0]]
+        served = [name for name in served if members.get(name) or name == request.compartment[0]]
+    wished = request.param("_type")
+    if not wished:
+        return served
+    names = [name.strip() for name in wished.split(",") if name.strip()]
+    if any(name not in service.served for name in names):
+        raise _wrong("_type", "« _type » nomme des types servis ici, séparés par des virgules.")
+    return [name for name in served if name in names]
 
 
 def searchset(
