@@ -57,7 +57,7 @@ def history(request: FhirRequest, service: FhirService) -> FhirResponse:
 
 def entry(request: FhirRequest, service: FhirService, version: "Version", view: prefer.View) -> dict[str, Any]:
     """One version in a history Bundle: what was asked then, and what was answered."""
-    method = "DELETE" if version.deleted else "POST" if version.created else "PUT"
+    method = "DELETE" if version.deleted else "POST" if version.version == 1 else "PUT"
     status = {"DELETE": "204 No Content", "POST": "201 Created", "PUT": "200 OK"}[method]
     url = version.type if method == "POST" else f"{version.type}/{version.id}"
     made: dict[str, Any] = {"fullUrl": representation.full_url(request, version.type, version.id)}
