@@ -216,3 +216,20 @@ def test_spaces_do_not_see_each_other(filled):
     other.update(observation("o1", "p1", "a", "2022"), by=BY)
     assert ids(filled, "date=2022") == []
     assert ids(other, "date=2022") == ["o1"]
+
+
+def test_every_type_at_once(filled):
+    assert ids(filled, "", None) == ["d1", "o1", "o2", "o3", "o4", "p1", "p2"]
+    assert ids(filled, "_type=Patient,Practitioner", None) == ["d1", "p1", "p2"]
+    assert ids(filled, "", None, access=InPatient("p1")) == ["o1", "o2", "p1"]
+    assert ids(filled, "_id=o1,p2", None) == ["o1", "p2"]
+    assert filled.search(None, [("code", "a")]).unknown == ["code"]
+    assert filled.search(None, [("_type", "Observation"), ("code", "a")], total="accurate", count=1).total == 2
+    seen, cursor = [], None
+    while True:
+        page = filled.search(None, [], count=2, cursor=cursor)
+        seen += [v.id for v in page.matches]
+        cursor = page.next
+        if not cursor:
+            break
+    assert sorted(seen) == ["d1", "o1", "o2", "o3", "o4", "p1", "p2"]

@@ -144,3 +144,34 @@ def test_parallel_updates_never_lose_one(transactional_db):
     assert not errors or all(isinstance(e, Conflict) for e in errors)
     assert len(written) == len(set(written)) == store.read("Basic", made.id).version
     assert len(written) == 21 - sum(1 for _ in errors) or errors
+
+
+def test_histories_page_without_loss(store):
+    made = [store.create(observation(f"p{n % 2}"), by=BY, trace=False) for n in range(4)]
+    store.create({"resourceType": "Basic", "code": {"text": "x"}}, by=BY, trace=False)
+    store.update({**observation("p0"), "id": made[0].id}, by=BY, trace=False)
+    store.delete("Observation", made[1].id, by=BY, trace=False)
+
+    def walk(type):
+        seen, cursor = [], None
+        while True:
+            page = store.history(type, count=2, cursor=cursor)
+            assert len(page.versions) <= 2
+            seen += [(v.id, v.version) for v in page.versions]
+            cursor = page.next
+            if cursor is None:
+                return seen
+
+    assert len(walk("Observation")) == len(set(walk("Observation"))) == 6
+    assert len(set(walk(None))) == 7
+    assert store.history(total=True).total == 7
+    times = [v.last_updated for v in store.history().versions]
+    assert times == sorted(times, reverse=True)
+    first = store.vread("Observation", made[0].id, 1)
+    assert store.history("Observation", made[0].id, since=first.last_updated).versions[-1].version == 1
+    from datetime import timedelta
+
+    instant = (first.last_updated, first.last_updated + timedelta(milliseconds=1))
+    current = store.history("Observation", made[0].id, at=instant).versions
+    assert [v.version for v in current][-1] == 1
+    assert store.history("Observation", "nothing").versions == []

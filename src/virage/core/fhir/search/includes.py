@@ -126,7 +126,7 @@ def _reverse(space: Space, asked: Include, versions: Iterable[Version], rule: Fi
     condition = every([has(tokens), access_condition(rule, space.code, asked.source)])
     if condition is FALSE:
         return []
-    statement = Query(space.code, code, condition).page(MAX_INCLUDED + 1, None)
+    statement = Query(space.code, (code,), condition).page(MAX_INCLUDED + 1, None)
     with db.cursor() as cursor:
         cursor.execute(statement.text, statement.values)
         return [version_of(row[:6]) for row in cursor]

@@ -28,7 +28,7 @@ class Query:
     """What to look for: a condition, perhaps confined to one compartment or to some rows."""
 
     space: int
-    type: int
+    types: tuple[int, ...]
     condition: Sql
     compartment: int | None = None
     rows: tuple[tuple[int, int], ...] | None = None
@@ -61,13 +61,15 @@ class Query:
             text, values = "r.compartment = %s", [self.compartment]
         else:
             return None
-        text += f" AND r.space = %s AND r.type = %s AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}"
-        return text, [*values, self.space, self.type, *self.condition.values]
+        text += (
+            f" AND r.space = %s AND r.type = ANY(%s) AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}"
+        )
+        return text, [*values, self.space, list(self.types), *self.condition.values]
 
     def _walked(self) -> tuple[str, list[Any]]:
         return (
-            f"r.space = %s AND r.type = %s AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}",
-            [self.space, self.type, *self.condition.values],
+            f"r.space = %s AND r.type = ANY(%s) AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}",
+            [self.space, list(self.types), *self.condition.values],
         )
 
     def page(self, limit: int, after: list[Any] | None) -> Statement:
@@ -85,15 +87,7 @@ class Query:
                 [*values, limit],
             )
         if self.by_time:
-            text, values = self._walked()
-            if after:
-                text += " AND (r.updated, r.compartment, r.rid) < (%s, %s, %s)"
-                values += after
-            return Statement(
-                f"SELECT {SELECTED} FROM fhir_resource r WHERE {text}"
-                " ORDER BY r.updated DESC, r.compartment DESC, r.rid DESC LIMIT %s",
-                [*values, limit],
-            )
+            return self._latest(limit, after)
         buckets = list(keys.ORDERED)
         text = _bound(self.condition, "b.n")
         values = list(self.condition.values)
@@ -112,6 +106,20 @@ class Query:
             f"SELECT {SELECTED} FROM ({found}) k JOIN fhir_resource r ON r.compartment = k.compartment AND r.rid = k.rid"
             " ORDER BY r.compartment, r.rid",
             [buckets, *values, limit, limit],
+        )
+
+    def _latest(self, limit: int, after: list[Any] | None) -> Statement:
+        """Latest first: each type's own index gives its latest, of which the latest are kept."""
+        text = f"r.space = %s AND r.type = t.n AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}"
+        values = [list(self.types), self.space, *self.condition.values]
+        if after:
+            text += " AND (r.updated, r.compartment, r.rid) < (%s, %s, %s)"
+            values += after
+        order = "r.updated DESC, r.compartment DESC, r.rid DESC LIMIT %s"
+        inner = f"SELECT {SELECTED} FROM fhir_resource r WHERE {text} ORDER BY {order}"
+        return Statement(
+            f"SELECT r.* FROM unnest(%s::smallint[]) t(n) CROSS JOIN LATERAL ({inner}) r ORDER BY {order}",
+            [*values, limit, limit],
         )
 
     def _matching(self, columns: str, column_values: list[Any]) -> tuple[str, list[Any]]:

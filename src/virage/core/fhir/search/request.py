@@ -7,7 +7,26 @@ from virage.core.fhir.search.errors import BadSearch, bad_value
 
 # Parameters that say how the answer is given: not conditions.
 CONTROLS = frozenset(
-    ["_count", "_sort", "_include", "_revinclude", "_total", "_summary", "_elements", "_format", "_pretty", "_contained", "_containedType", "_cursor", "_include:iterate", "_revinclude:iterate", "_include:recurse", "_revinclude:recurse", "_maxresults", "_score"]
+    [
+        "_count",
+        "_sort",
+        "_include",
+        "_revinclude",
+        "_total",
+        "_summary",
+        "_elements",
+        "_format",
+        "_pretty",
+        "_contained",
+        "_containedType",
+        "_cursor",
+        "_include:iterate",
+        "_revinclude:iterate",
+        "_include:recurse",
+        "_revinclude:recurse",
+        "_maxresults",
+        "_score",
+    ]
 )
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000

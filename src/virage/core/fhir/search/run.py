@@ -4,8 +4,8 @@ from typing import Any
 
 from virage.core import db
 from virage.core.access import Everything, Filter
-from virage.core.fhir.index import keys
 from virage.core.fhir.search.access import access_condition
+from virage.core.fhir.search.across import across_types, rows_of
 from virage.core.fhir.search.compiler import Compiled, Compiler
 from virage.core.fhir.search.cursors import seal, unseal
 from virage.core.fhir.search.includes import included
@@ -22,36 +22,28 @@ from virage.core.fhir.store.writing import now
 
 def search(
     space: Space,
-    type_: str,
+    type_: str | None,
     params: list[tuple[str, str]],
     *,
     access: Filter | None = None,
     count: int | None = None,
     cursor: str | None = None,
-    total: bool | None = None,
+    total: bool | str | None = None,
     sort: str | None = None,
 ) -> Page:
     """A page of what matches. `count`, `total`, `sort` win over `_count`, `_total`, `_sort` among the parameters.
 
     Raises BadSearch on what cannot be understood, BadCursor on a foreign cursor; unknown parameters are told in the page.
     """
-    code = places.type_code(type_)
     asked = _asked(params, count, total, sort)
-    compiled = Compiler(space.code, type_, now()).compile(asked.conditions)
     rule = access or Everything()
-    condition = every([*compiled.parts, access_condition(rule, space.code, type_)])
+    if type_ is None:
+        compiled, query = across_types(space, asked, rule)
+    else:
+        compiled, query = _one_type(space, type_, asked, rule)
     used = [*compiled.used, *asked.used]
-    rows = _rows(space, type_, compiled)
-    if condition is FALSE or rows == ():
+    if query is None:
         return Page([], 0 if asked.total else None, None, used, compiled.unknown)
-    query = Query(
-        space.code,
-        code,
-        condition,
-        compiled.compartment if rows is None else None,
-        rows,
-        sort_keys(space.code, type_, asked.sort),
-    )
     question = f"{space.code}/{type_}?{compiled.used}{asked.sort}"
     after = unseal(question, cursor, query.cursor_kinds) if cursor else None
     found: list[Any] = []
@@ -79,35 +71,24 @@ def search(
     return Page(entries, counted, following, used, compiled.unknown)
 
 
-def _asked(params: list[tuple[str, str]], count: int | None, total: bool | None, sort: str | None) -> Request:
+def _one_type(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[Compiled, Query | None]:
+    code = places.type_code(type_)
+    compiled = Compiler(space.code, type_, now()).compile(asked.conditions)
+    condition = every([*compiled.parts, access_condition(rule, space.code, type_)])
+    rows = rows_of(space, type_, compiled.ids)
+    if condition is FALSE or rows == ():
+        return compiled, None
+    compartment = compiled.compartment if rows is None else None
+    sort = sort_keys(space.code, type_, asked.sort)
+    return compiled, Query(space.code, (code,), condition, compartment, rows, sort)
+
+
+def _asked(params: list[tuple[str, str]], count: int | None, total: bool | str | None, sort: str | None) -> Request:
     asked = parse(params)
     if count is not None:
         asked.count = max(0, min(count, MAX_COUNT))
     if total is not None:
-        asked.total = total
+        asked.total = total not in (False, "none")
     if sort is not None:
         asked.sort = [(each.lstrip("-"), each.startswith("-")) for each in sort.split(",") if each]
     return asked
-
-
-def _rows(space: Space, type_: str, compiled: Compiled) -> tuple[tuple[int, int], ...] | None:
-    """Where the resources named by `_id` are; None when the search does not name any."""
-    if compiled.ids is None:
-        return None
-    found: dict[int, int] = {}
-    unknown: list[int] = []
-    for id_ in compiled.ids:
-        if not places.ID.fullmatch(id_):
-            continue
-        rid = keys.row_id(space.code, type_, id_)
-        guess = places.guess(space.code, type_, id_)
-        if guess is not None:
-            found[rid] = guess
-        if places.has_compartments(type_):
-            unknown.append(rid)
-    rows = [(compartment, rid) for rid, compartment in found.items()]
-    if unknown:
-        with db.cursor() as cursor:
-            cursor.execute("SELECT compartment, rid FROM fhir_locator WHERE rid = ANY(%s)", [unknown])
-            rows += [(compartment, rid) for compartment, rid in cursor]
-    return tuple(sorted(set(rows)))

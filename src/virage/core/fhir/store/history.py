@@ -10,7 +10,7 @@ from virage.core.fhir.index.dates import microseconds
 from virage.core.fhir.search.cursors import seal, unseal
 from virage.core.fhir.search.facts import facts
 from virage.core.fhir.store import places
-from virage.core.fhir.store.reading import Row, locate, version_of
+from virage.core.fhir.store.reading import Row, locate, present_types, version_of
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.version import HistoryPage, Version
 
@@ -40,6 +40,7 @@ def history(
     question = f"history/{space.code}/{type_}/{id_}/{since}/{at}"
     where: list[str] = []
     values: list[Any] = []
+    types: list[int] | None = None
     if type_ is not None and id_ is not None:
         found = locate(space, type_, id_)
         if found is None:
@@ -49,13 +50,9 @@ def history(
     else:
         where.append("space = %s")
         values.append(space.code)
-        if type_ is not None:
-            where.append("type = %s")
-            values.append(places.type_code(type_))
-        else:
-            # One index scan for each type that there is, merged: the index begins with space and type.
-            where.append("type = ANY(%s)")
-            values.append(list(range(len(places.TYPES))))
+        # Each type has its own way down the index.
+        types = [places.type_code(type_)] if type_ is not None else present_types(space)
+        where.append("type = t.n")
     if since is not None:
         where.append("updated >= %s")
         values.append(microseconds(since))
@@ -63,24 +60,28 @@ def history(
         where.append("updated < %s AND coalesce(ended, %s) > %s")
         values += [microseconds(at[1]), 1 << 62, microseconds(at[0])]
     counted = (
-        _count(where, values, at is not None) if total and (access is None or isinstance(access, Everything)) else None
+        _count(types, where, values, at is not None)
+        if total and (access is None or isinstance(access, Everything))
+        else None
     )
     after = unseal(question, cursor, (int, int, int, int)) if cursor else None
     versions: list[Version] = []
     for _ in range(_BATCHES):
-        rows = _batch(where, values, after, count + 1 - len(versions), at is not None)
+        asked = count + 1 - len(versions)
+        rows = _batch(types, where, values, after, asked, at is not None)
         for row in rows:
-            version = version_of(row[:6])  # type: ignore[arg-type]
+            version = version_of(row[:6])
             if _let_through(space, version, row[6], access):
                 versions.append(version)
                 if len(versions) > count:
                     break
             after = [row[3], row[5], row[6], row[2]]
-        if len(versions) > count or not rows:
+        if len(versions) > count or len(rows) < asked:
+            rows = rows if len(versions) > count else []
             break
     following = None
-    if len(versions) > count or (rows and after):
-        following = seal(question, after) if after else None
+    if after and (len(versions) > count or rows):
+        following = seal(question, after)
     return HistoryPage(versions[:count], counted, following)
 
 
@@ -99,23 +100,29 @@ def _source(ended: bool) -> str:
     )
 
 
-def _batch(where: list[str], values: list[Any], after: list[int] | None, count: int, ended: bool) -> list[Any]:
+def _batch(
+    types: list[int] | None, where: list[str], values: list[Any], after: list[int] | None, count: int, ended: bool
+) -> list[Any]:
     conditions, given = list(where), list(values)
     if after is not None:
         conditions.append("(updated, compartment, rid, version) < (%s, %s, %s, %s)")
         given += after
+    order = "ORDER BY updated DESC, compartment DESC, rid DESC, version DESC LIMIT %s"
+    text = f"SELECT {_LINES} FROM {_source(ended)} WHERE {' AND '.join(conditions)} {order}"
+    given.append(count)
+    if types is not None:
+        text = f"SELECT x.* FROM unnest(%s::smallint[]) t(n) CROSS JOIN LATERAL ({text}) x {order}"
+        given = [types, *given, count]
     with db.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {_LINES} FROM {_source(ended)} WHERE {' AND '.join(conditions)}"
-            " ORDER BY updated DESC, compartment DESC, rid DESC, version DESC LIMIT %s",
-            [*given, count],
-        )
+        cursor.execute(text, given)
         return cursor.fetchall()
 
 
-def _count(where: list[str], values: list[Any], ended: bool) -> int:
+def _count(types: list[int] | None, where: list[str], values: list[Any], ended: bool) -> int:
     with db.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {_source(ended)} WHERE {' AND '.join(where)}", values)
+        source = _source(ended) if types is None else f"unnest(%s::smallint[]) t(n) CROSS JOIN {_source(ended)}"
+        given = values if types is None else [types, *values]
+        cursor.execute(f"SELECT count(*) FROM {source} WHERE {' AND '.join(where)}", given)
         row = cursor.fetchone()
         assert row is not None
         return int(row[0])
@@ -136,5 +143,5 @@ def _before(version: Version, rid: int) -> dict[str, Any] | None:
             " AND version < %s AND body IS NOT NULL ORDER BY version DESC LIMIT 1",
             [version.compartment, rid, version.version],
         )
-        row: Row | None = cursor.fetchone()  # type: ignore[assignment]
+        row: Row | None = cursor.fetchone()
     return None if row is None else version_of(row).resource

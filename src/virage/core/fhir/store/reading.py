@@ -16,13 +16,22 @@ Row = tuple[int, str, int, int, bytes | None, int]
 def version_of(row: Row) -> Version:
     """The value of a row selected with `statements.SELECTED`."""
     code, id_, version, updated, body, compartment = row
-    return Version(places.TYPES[code], id_, version, moment(updated), body or b"", compartment, deleted=body is None)
+    return Version(
+        places.TYPES[code],
+        id_,
+        version,
+        moment(updated),
+        body or b"",
+        compartment,
+        deleted=body is None,
+        created=version == 1,
+    )
 
 
 def _fetch(statement: str, values: list[Any]) -> Row | None:
     with db.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchone()  # type: ignore[return-value]
+        return cursor.fetchone()
 
 
 def _row(space: Space, type_: str, id_: str) -> Row | None:
@@ -83,7 +92,7 @@ def read_many(space: Space, references: Iterable[tuple[str, str]]) -> dict[tuple
                 " JOIN fhir_resource r ON r.compartment = u.c AND r.rid = u.i WHERE r.body IS NOT NULL",
                 [[each[0] for each in known], [each[1] for each in known]],
             )
-            found.update(((v.type, v.id), v) for v in map(version_of, cursor))  # type: ignore[arg-type]
+            found.update(((v.type, v.id), v) for v in map(version_of, cursor))
         missing = [rid for rid in unknown if rid not in {keys.row_id(space.code, *key) for key in found}]
         if missing:
             cursor.execute(
@@ -91,5 +100,24 @@ def read_many(space: Space, references: Iterable[tuple[str, str]]) -> dict[tuple
                 " ON r.compartment = l.compartment AND r.rid = l.rid WHERE l.rid = ANY(%s) AND r.body IS NOT NULL",
                 [missing],
             )
-            found.update(((v.type, v.id), v) for v in map(version_of, cursor))  # type: ignore[arg-type]
+            found.update(((v.type, v.id), v) for v in map(version_of, cursor))
     return found
+
+
+# The types that a space holds, by leaps from one to the next in the index.
+_PRESENT = """
+WITH RECURSIVE t(n) AS (
+    (SELECT type FROM fhir_resource WHERE space = %s ORDER BY type LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.type FROM fhir_resource r WHERE r.space = %s AND r.type > t.n ORDER BY r.type LIMIT 1)
+    FROM t WHERE t.n IS NOT NULL
+)
+SELECT n FROM t WHERE n IS NOT NULL
+"""
+
+
+def present_types(space: Space) -> list[int]:
+    """The numbers of the types of which a space holds anything, deleted or not."""
+    with db.cursor() as cursor:
+        cursor.execute(_PRESENT, [space.code, space.code])
+        return [row[0] for row in cursor]

@@ -7,10 +7,10 @@ from typing import Any
 from virage.core.access import Facts, Filter
 from virage.core.callers import Caller
 from virage.core.fhir.store import reading, writing
-from virage.core.fhir.store.history import HistoryPage, history
+from virage.core.fhir.store.history import history
 from virage.core.fhir.store.loading import Loaded, load
 from virage.core.fhir.store.space import Space
-from virage.core.fhir.store.version import Page, Version
+from virage.core.fhir.store.version import HistoryPage, Page, Version
 
 
 class Store:
@@ -89,25 +89,33 @@ class Store:
 
     def search(
         self,
-        type: str,
+        type: str | None,
         params: list[tuple[str, str]],
         *,
         access: Filter | None = None,
         count: int | None = None,
         cursor: str | None = None,
-        total: bool | None = None,
+        total: bool | str | None = None,
         sort: str | None = None,
     ) -> Page:
-        """A page of what matches, in an order that holds while others write. `access` None: no limit."""
+        """A page of what matches, in an order that holds while others write.
+
+        `type` None searches every type, or those of `_type`. `access` None: no limit. `total` is a boolean or a value of
+        `_total`. Raises BadSearch (400), whose code tells what is wrong, and BadCursor.
+        """
         from virage.core.fhir.search.run import search
 
         return search(self.space, type, params, access=access, count=count, cursor=cursor, total=total, sort=sort)
 
-    def facts(self, resource: dict[str, Any]) -> Facts:
+    def new_id(self, resource: dict[str, Any]) -> str:
+        """An id for a resource that `create` will be given with it: a transaction settles its references first."""
+        return writing.new_id(self.space, resource)
+
+    def facts(self, resource: dict[str, Any] | Version) -> Facts:
         """What access rules may know of a resource."""
         from virage.core.fhir.search.facts import facts
 
-        return facts(self.space.code, resource)
+        return facts(self.space.code, resource.resource if isinstance(resource, Version) else resource)
 
     def load(self, resources: Iterable[dict[str, Any]], *, by: Caller, batch: int = 5000) -> Loaded:
         """New resources by the thousand, by binary COPY. See `loading.load`."""

@@ -12,7 +12,7 @@ from virage.core.fhir import json
 class Version:
     """One version of a resource. `body` are the bytes to serve, empty when this version says that it was deleted.
 
-    `created` is true when the write that returns this value brought the resource into being (or back). `compartment` is
+    `created` is true of a first version, and of one that a write returns when it brought a deleted resource back. `compartment` is
     the patient compartment, -2⁶³ to 2⁶³-1.
     """
 

@@ -107,6 +107,11 @@ def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: st
     )
 
 
+def new_id(space: Space, resource: dict[str, Any]) -> str:
+    """An id for a resource that is not written yet, which carries the compartment that it will have."""
+    return prepare(space, resource, None, None).id
+
+
 def bucketed(
     space: int, type_: str, entries: Entries, compartment: int, patients: list[str]
 ) -> tuple[list[int], tuple[tuple[Any, ...], ...]]:
