@@ -65,6 +65,20 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "VIRAGE_MAX_BODY", "67108864", "Taille maximale, en octets, du corps d'une requête FHIR, une fois décompressé."
     ),
+    Setting("VIRAGE_ACCESS_SECONDS", "120", "Durée d'un jeton d'accès remis par Pro Santé Connect, en secondes."),
+    Setting("VIRAGE_REFRESH_SECONDS", "1800", "Durée d'un jeton de rafraîchissement, en secondes."),
+    Setting("VIRAGE_ECPS_PIN", "1234", "Code PIN des e-CPS de démonstration (bac à sable seulement)."),
+    Setting("VIRAGE_ECPS_FAILURES", "5", "Nombre d'échecs de suite qui bloquent une e-CPS."),
+    Setting("VIRAGE_ECPS_LOCK_SECONDS", "900", "Durée du blocage d'une e-CPS, en secondes."),
+    Setting("VIRAGE_PSC_ISSUER", "", "Fournisseur d'identité des professionnels ; vide : `/psc` de ce serveur."),
+    Setting("VIRAGE_PSC_CLIENT_ID", "virage-portails", "Identifiant des portails chez ce fournisseur."),
+    Setting("VIRAGE_PSC_CLIENT_SECRET", "", "Leur secret ; vide : celui de ce serveur.", secret=True),
+    Setting("VIRAGE_FRANCECONNECT_ISSUER", "", "Fournisseur d'identité des usagers ; vide : celui du bac à sable."),
+    Setting("VIRAGE_FRANCECONNECT_CLIENT_ID", "virage-portails", "Identifiant des portails chez ce fournisseur."),
+    Setting("VIRAGE_FRANCECONNECT_CLIENT_SECRET", "", "Leur secret ; vide : celui de ce serveur.", secret=True),
+    Setting("VIRAGE_PROCONNECT_ISSUER", "", "Fournisseur d'identité des agents ; vide : celui du bac à sable."),
+    Setting("VIRAGE_PROCONNECT_CLIENT_ID", "virage-portails", "Identifiant des portails chez ce fournisseur."),
+    Setting("VIRAGE_PROCONNECT_CLIENT_SECRET", "", "Leur secret ; vide : celui de ce serveur.", secret=True),
     Setting("VIRAGE_THEME", "neutral", "`neutral`, ou `dsfr` (système de design réservé à l'État)."),
     Setting("VIRAGE_LOG_LEVEL", "WARNING", "Niveau du journal : `DEBUG`, `INFO`, `WARNING`, `ERROR`."),
     Setting(

@@ -19,7 +19,6 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from virage.core import settings
 from virage.core.accounts import rules
 from virage.core.errors import Unauthenticated, VirageError
 
@@ -233,11 +232,3 @@ def end_address(provider: Provider, *, id_token: str, back: str) -> str:
         return ""
     query = {"id_token_hint": id_token, "post_logout_redirect_uri": back, "state": secrets.token_urlsafe(8)}
     return f"{endpoint}?{urlencode(query)}"
-
-
-def portal_secret(name: str) -> str:
-    """The secret of our own portals at a provider: from the settings, or in the sandbox the one kept with the keys."""
-    from virage.core.pki import secret
-
-    given = settings.get(f"VIRAGE_{name.upper()}_CLIENT_SECRET")
-    return given or secret(f"portal-{name}").hex()
