@@ -32,7 +32,7 @@ def doctor(db):
         login="essai-medecin",
         kind="professional",
         name="Ada Essai",
-        rpps="99900000015",
+        rpps="99900000011",
         profession="10",
         demo=True,
     )

@@ -11,9 +11,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from virage.core import settings
-from virage.core.accounts import door, queries, rules as accounts_rules
+from virage.core.accounts import door, queries
+from virage.core.accounts import rules as accounts_rules
 from virage.core.accounts.models import Account
-from virage.core.accounts.provider import actions as provider_actions, browser
+from virage.core.accounts.provider import actions as provider_actions
+from virage.core.accounts.provider import browser
 from virage.core.accounts.provider.endpoints import see_other
 from virage.core.accounts.provider.errors import OAuthError
 from virage.core.accounts.provider.limits import bounded
