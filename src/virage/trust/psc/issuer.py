@@ -10,7 +10,19 @@ from virage.core.accounts.provider.issuers import Issuer
 from virage.trust.psc import rules
 
 _DEFAULT_SECTOR = {"21": "SA33"}  # a pharmacist without a known structure works in a pharmacy
-_SUPPORTED = ["openid", "scope_all", "offline_access", "user/*.cruds", "user/*.rs", "system/*.cruds", "system/*.rs", "patient/*.rs", "identity", "rpps", "acr"]
+_SUPPORTED = [
+    "openid",
+    "scope_all",
+    "offline_access",
+    "user/*.cruds",
+    "user/*.rs",
+    "system/*.cruds",
+    "system/*.rs",
+    "patient/*.rs",
+    "identity",
+    "rpps",
+    "acr",
+]
 
 
 def _given_family(account: Account) -> tuple[str, str]:

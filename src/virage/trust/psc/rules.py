@@ -12,8 +12,47 @@ PROFESSIONS_OID = "1.2.250.1.213.1.1.5.5"
 SECTORS_OID = "1.2.250.1.71.4.2.4"
 LEVELS_OID = "1.2.250.1.213.1.5.1.1.1"
 
-_ACTIVITY = ["codeModeExercice", "codeSecteurDactivite", "codeSectionPharmacien", "codeRole", "codeGenreActivite", "numeroSiretSite", "numeroSirenSite", "numeroFinessSite", "numeroFinessetablissementJuridique", "identifiantTechniqueDeLaStructure", "raisonSocialeSite", "enseigneCommercialeSite", "complementDestinataire", "complementPointGeographique", "numeroVoie", "indiceRepetitionVoie", "codeTypeDeVoie", "libelleVoie", "mentionDistribution", "bureauCedex", "codePostal", "codeCommune", "codePays", "telephone", "telephone2", "telecopie", "adresseEMail", "codeDepartement", "ancienIdentifiantDeLaStructure", "autoriteDenregistrement"]
-_EXERCISE = ["codeProfession", "codeCategorieProfessionnelle", "codeCiviliteDexercice", "nomDexercice", "prenomDexercice", "codeTypeSavoirFaire", "codeSavoirFaire"]
+_ACTIVITY = [
+    "codeModeExercice",
+    "codeSecteurDactivite",
+    "codeSectionPharmacien",
+    "codeRole",
+    "codeGenreActivite",
+    "numeroSiretSite",
+    "numeroSirenSite",
+    "numeroFinessSite",
+    "numeroFinessetablissementJuridique",
+    "identifiantTechniqueDeLaStructure",
+    "raisonSocialeSite",
+    "enseigneCommercialeSite",
+    "complementDestinataire",
+    "complementPointGeographique",
+    "numeroVoie",
+    "indiceRepetitionVoie",
+    "codeTypeDeVoie",
+    "libelleVoie",
+    "mentionDistribution",
+    "bureauCedex",
+    "codePostal",
+    "codeCommune",
+    "codePays",
+    "telephone",
+    "telephone2",
+    "telecopie",
+    "adresseEMail",
+    "codeDepartement",
+    "ancienIdentifiantDeLaStructure",
+    "autoriteDenregistrement",
+]
+_EXERCISE = [
+    "codeProfession",
+    "codeCategorieProfessionnelle",
+    "codeCiviliteDexercice",
+    "nomDexercice",
+    "prenomDexercice",
+    "codeTypeSavoirFaire",
+    "codeSavoirFaire",
+]
 
 
 def luhn_holds(digits: str) -> bool:
