@@ -4,9 +4,7 @@ import random
 from dataclasses import dataclass
 
 from virage.sandbox import people
-from virage.trust.annuaire import nomenclatures as nom
-from virage.trust.annuaire import resources, rules
-from virage.trust.ins import places
+from virage.trust import annuaire, ins
 
 TEST_DATA = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason",
@@ -29,20 +27,20 @@ class Structure:
     @property
     def id(self) -> str:
         """Logical id of its Organization."""
-        return resources.organization_id(finess=self.finess)
+        return annuaire.resources.organization_id(finess=self.finess)
 
     def resource(self) -> dict[str, object]:
         """Its Organization."""
-        place = places.find(self.commune)
-        types = [("secteurActiviteRASS", nom.R02, self.sector, "")]
+        place = ins.places.find(self.commune)
+        types = [("secteurActiviteRASS", annuaire.nomenclatures.R02, self.sector, "")]
         if self.category:
-            types.append(("categorieEtablissementRASS", nom.R66, self.category, ""))
-        found = resources.organization(
+            types.append(("categorieEtablissementRASS", annuaire.nomenclatures.R66, self.category, ""))
+        found = annuaire.resources.organization(
             name=self.name,
             source="FINESS",
             finess=self.finess,
             types=types,
-            address=resources.postal_address(
+            address=annuaire.resources.postal_address(
                 lines=["1 place de la Mairie"],
                 postal_code=place.postal_code if place else "",
                 city=place.name if place else "",
@@ -69,7 +67,7 @@ class Professional:
     @property
     def idnat(self) -> str:
         """National id: `8` + RPPS."""
-        return rules.idnat_ps(self.rpps)
+        return annuaire.rules.idnat_ps(self.rpps)
 
     @property
     def mail(self) -> str:
@@ -78,8 +76,8 @@ class Professional:
 
     def resources(self) -> list[dict[str, object]]:
         """Practitioner and PractitionerRole."""
-        skills = [("S", nom.R38, self.specialty)] if self.specialty else []
-        person = resources.practitioner(
+        skills = [("S", annuaire.nomenclatures.R38, self.specialty)] if self.specialty else []
+        person = annuaire.resources.practitioner(
             idnat=self.idnat,
             family=self.family,
             given=self.given,
@@ -89,7 +87,7 @@ class Professional:
             skills=skills,
             mailboxes=[self.mail],
         )
-        role = resources.practitioner_role(
+        role = annuaire.resources.practitioner_role(
             idnat=self.idnat,
             situation=f"{self.structure.finess}|{self.profession}",
             organization=self.structure.id,
@@ -140,13 +138,13 @@ _SLOTS = 16
 def finess(order: int) -> str:
     """A well-formed FINESS number of the department that does not exist."""
     eight = f"99{order:06d}"
-    return eight + rules.finess_key(eight)
+    return eight + annuaire.rules.finess_key(eight)
 
 
 def rpps(order: int) -> str:
     """A well-formed test RPPS (999…)."""
     ten = f"999{order:07d}"
-    return ten + rules.luhn_key(ten)
+    return ten + annuaire.rules.luhn_key(ten)
 
 
 def tagged(resource: dict[str, object]) -> dict[str, object]:
@@ -159,7 +157,7 @@ def area(seed: int, number: int) -> Area:
     """The area of this number."""
     rng = random.Random(f"professionals:{seed}:{number}")
     commune = people.area_commune(seed, number)
-    name = places.label(commune)
+    name = ins.places.label(commune)
     structures = tuple(
         Structure(finess(number * 8 + rank), f"{kind} de {name} (fictif)", sector, category, commune)
         for rank, (kind, sector, category) in enumerate(_STRUCTURES)

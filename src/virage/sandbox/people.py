@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import accumulate
 
-from virage.trust.ins import places, rules
+from virage.trust import ins
 
 BLOCK = 8
 AREA = 2000
@@ -83,7 +83,9 @@ def _given_names() -> dict[str, list[tuple[int, list[str]]]]:
 
 @lru_cache(maxsize=1)
 def _communes() -> tuple[list[str], list[int]]:
-    known = [p for p in places.table().values() if p.nature in "AM" and p.population and p.code not in _WHOLE_CITIES]
+    known = [
+        p for p in ins.places.table().values() if p.nature in "AM" and p.population and p.code not in _WHOLE_CITIES
+    ]
     return [p.code for p in known], list(accumulate(p.population for p in known))
 
 
@@ -148,7 +150,7 @@ def _block(seed: int, block: int, taken: set[int]) -> Iterator[Citizen]:
                 born=member.born,
                 place=place,
                 number=number,
-                key=rules.compute_key(number),
+                key=ins.rules.compute_key(number),
                 street=street,
                 home=home,
                 phone=f"063998{rng.randrange(10000):04d}",
@@ -199,7 +201,7 @@ def _birth_place(rng: random.Random) -> str:
 def _number(rng: random.Random, member: _Draft, place: str, taken: set[int]) -> str:
     order = rng.randrange(1, 1000)
     while True:
-        number = rules.compose_number(
+        number = ins.rules.compose_number(
             sex=member.sex, year=member.born.year, month=member.born.month, place=place, order=order
         )
         mark = int(number.replace("A", "1").replace("B", "2")) * 4 + ("A" in number) + 2 * ("B" in number)

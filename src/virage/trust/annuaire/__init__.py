@@ -3,21 +3,31 @@
 Authority: RPPS (decree 2009-134), FINESS (decree 2009), Annuaire Santé implementation guide 1.2.0. Left out: the
 restricted-access data of the directory.
 
-Door for other rooms: `professional(rpps)`.
+Doors for other rooms: `professional`, `put` (directory entries, for the sandbox); the modules `rules`, `nomenclatures`,
+`resources`.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from virage.trust.annuaire import nomenclatures, resources, rules
+    from virage.trust.annuaire.actions import put
     from virage.trust.annuaire.queries import professional
 
-__all__ = ["professional"]
+# Fetched on first use: the numbers' rules must be readable without the store.
+_HOMES = {"professional": "queries", "put": "actions"}
+_MODULES = ("nomenclatures", "resources", "rules")
+
+__all__ = ["nomenclatures", "professional", "put", "resources", "rules"]
 
 
 def __getattr__(name: str) -> Any:
-    # Fetched on first use: the numbers' rules must be readable without the store.
-    if name == "professional":
-        from virage.trust.annuaire.queries import professional
-
-        return professional
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

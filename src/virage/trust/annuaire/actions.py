@@ -3,24 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from virage.core import audit, db, fhir
+from virage.core import audit, db
 from virage.core.callers import Caller
-from virage.core.fhir import json
 from virage.core.loading import Report
-from virage.trust.annuaire import resources
-
-SPACE = "annuaire"
-
-
-def store() -> "fhir.Store":
-    """The store of the directory."""
-    return fhir.Store(fhir.space(SPACE))
-
-
-def present(type_: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Stored resources of a type among these logical ids, by id."""
-    found = store().read_many((type_, id_) for id_ in ids)
-    return {id_: json.loads(version.body) for (_, id_), version in found.items()}
+from virage.trust.annuaire import queries, resources
 
 
 def put(*, by: Caller, entries: Iterable[Mapping[str, Any]], report: Report) -> None:
@@ -33,18 +19,18 @@ def put(*, by: Caller, entries: Iterable[Mapping[str, Any]], report: Report) -> 
         by_type.setdefault(entry["resourceType"], {})[entry["id"]] = dict(entry)
     with db.transaction():
         for type_, wanted in by_type.items():
-            there = present(type_, wanted)
+            there = queries.present(type_, wanted)
             new = [resource for id_, resource in wanted.items() if id_ not in there]
             if new:
-                store().load(new, by=by)
+                queries.store().load(new, by=by)
                 report.created += len(new)
             for id_, old in there.items():
                 resource = wanted[id_]
                 weaker = resources.source_of(old) == "FINESS" and resources.source_of(resource) != "FINESS"
-                if weaker or unstamped(old) == unstamped(resource):
+                if weaker or queries.unstamped(old) == queries.unstamped(resource):
                     report.unchanged += 1
                 else:
-                    store().update(resource, by=by)
+                    queries.store().update(resource, by=by)
                     report.updated += 1
 
 
@@ -57,9 +43,3 @@ def finish(*, by: Caller, kind: str, report: Report) -> None:
         "rejetes": str(report.rejected),
     }
     audit.trace(by=by, action=f"annuaire.load.{kind}", title=f"Chargement : {kind}", detail=detail)
-
-
-def unstamped(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """A resource without what the store writes on it, to compare two of them."""
-    meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
-    return json.loads(json.dumps({**resource, "meta": meta}))

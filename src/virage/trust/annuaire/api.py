@@ -7,7 +7,7 @@ from virage.core.access import Everything, Filter, Nothing
 from virage.core.callers import Caller
 from virage.core.fhir import FhirService
 from virage.trust.annuaire import resources
-from virage.trust.annuaire.actions import SPACE
+from virage.trust.annuaire.queries import SPACE
 
 _READS = frozenset({"read", "vread", "search-type"})
 

@@ -13,7 +13,7 @@ from typing import Any
 from virage.core.callers import Caller
 from virage.core.errors import Malformed
 from virage.core.loading import Progress, Rejects, Report
-from virage.trust.annuaire import actions, resources, rules
+from virage.trust.annuaire import actions, queries, resources, rules
 from virage.trust.annuaire import nomenclatures as nom
 
 _BATCH = 500
@@ -197,7 +197,7 @@ def _person(lines: list[Line], seen: _Seen, rejects: Rejects) -> Iterator[dict[s
 
 def _added(person: dict[str, Any]) -> dict[str, Any]:
     """A person met again later in the file: their qualifications come on top of those written before."""
-    there = actions.present("Practitioner", [person["id"]]).get(person["id"])
+    there = queries.present("Practitioner", [person["id"]]).get(person["id"])
     if there is None:
         return person
     before = there.get("qualification", [])

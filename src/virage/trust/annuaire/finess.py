@@ -8,7 +8,7 @@ from typing import Any
 from virage.core.callers import Caller
 from virage.core.errors import Malformed
 from virage.core.loading import Progress, Rejects, Report
-from virage.trust.annuaire import actions, resources, rules
+from virage.trust.annuaire import actions, queries, resources, rules
 from virage.trust.annuaire import nomenclatures as nom
 
 _BATCH = 500
@@ -185,7 +185,7 @@ def _located(cells: list[str], batch: dict[str, dict[str, Any]]) -> tuple[dict[s
     if not (0 < x < 1_300_000 and 6_000_000 < y < 7_200_000):
         return None, "coordonnées hors de la métropole"
     id_ = resources.organization_id(finess=line["nofinesset"])
-    there = batch.get(id_) or actions.present("Organization", [id_]).get(id_)
+    there = batch.get(id_) or queries.present("Organization", [id_]).get(id_)
     if there is None:
         return None, "établissement inconnu : charger d'abord sa ligne structureet"
     return resources.with_position(there, *rules.lambert93_to_wgs84(x, y)), ""

@@ -1,13 +1,33 @@
-"""Reads of the directory for other rooms."""
+"""Reads of the directory."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from virage.core import fhir
 from virage.core.access import Everything
 from virage.core.fhir import json
-from virage.trust.annuaire import actions, rules
 from virage.trust.annuaire import nomenclatures as nom
+from virage.trust.annuaire import rules
 
+SPACE = "annuaire"
 _MOST_SITUATIONS = 100
+
+
+def store() -> "fhir.Store":
+    """The store of the directory."""
+    return fhir.Store(fhir.space(SPACE))
+
+
+def present(type_: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Stored resources of a type among these logical ids, by id."""
+    found = store().read_many((type_, id_) for id_ in ids)
+    return {id_: json.loads(version.body) for (_, id_), version in found.items()}
+
+
+def unstamped(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource without what the store writes on it, to compare two of them."""
+    meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
+    return json.loads(json.dumps({**resource, "meta": meta}))
 
 
 def professional(rpps: str) -> dict[str, Any] | None:
@@ -17,13 +37,11 @@ def professional(rpps: str) -> dict[str, Any] | None:
     `codeSavoirFaire`, `codeTypeSavoirFaire`, `nomDexercice`, `prenomDexercice`, `activities`). Raises `Invalid` (ANNUAIRE.RPPS_WRONG).
     """
     rules.require_rpps(rpps)
-    page = actions.store().search(
-        "Practitioner", [("identifier", f"{rules.RPPS_SYSTEM}|{rpps}")], access=Everything(), count=1
-    )
+    page = store().search("Practitioner", [("identifier", f"{rules.RPPS_SYSTEM}|{rpps}")], access=Everything(), count=1)
     if not page.entries:
         return None
     person = json.loads(page.entries[0].version.body)
-    roles = actions.store().search(
+    roles = store().search(
         "PractitionerRole",
         [("practitioner", f"Practitioner/{person['id']}"), ("_include", "PractitionerRole:organization")],
         access=Everything(),

@@ -3,15 +3,18 @@
 Authority: articles L. 1111-8-1 and R. 1111-8-1 and following of the public health code, RNIV v2.0, INSi service of the
 CNAM. Left out: the Vitale card reader and the mass verification of INSi.
 
-Doors for other rooms: `find`, `of_patient`, `require_qualified`, `match_header`, `Identity`, `Traits`, `Matricule`, `places`,
-`rules`.
+Doors for other rooms: `find`, `of_patient`, `require_qualified`, `match_header`, `Identity`, `Traits`, `Matricule`; the modules
+`rules` and `places`; `populate` and `Person` for the sandbox.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from virage.trust.ins import places, rules
+    from virage.trust.ins.actions import populate
     from virage.trust.ins.identity import Identity, patient_of
+    from virage.trust.ins.population import Person
     from virage.trust.ins.queries import find, of_patient
     from virage.trust.ins.rules import Difference, Matricule, Traits
 
@@ -24,18 +27,25 @@ _HOMES = {
     "Difference": "rules",
     "Matricule": "rules",
     "Traits": "rules",
+    "Person": "population",
+    "populate": "actions",
 }
+_MODULES = ("places", "rules")
 
 __all__ = [
     "Difference",
     "Identity",
     "Matricule",
+    "Person",
     "Traits",
     "find",
     "match_header",
     "of_patient",
     "patient_of",
+    "places",
+    "populate",
     "require_qualified",
+    "rules",
 ]
 
 
@@ -66,6 +76,8 @@ def match_header(identity: "Identity", traits: "Traits") -> "list[Difference]":
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{home}"), name)

@@ -1,16 +1,18 @@
 """Every change of an identity, and the questions put to INSi: both leave a trace, in one transaction with what they change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from virage.core import audit, db, events
+from virage.core import audit, db, events, settings
 from virage.core.callers import Caller
 from virage.core.errors import Conflict, Forbidden, Invalid, Unknown
 from virage.core.fhir import json
 from virage.trust.ins import places, queries, rules
 from virage.trust.ins.identity import Identity, identifier_of, patient_of, with_state
+from virage.trust.ins.models import ReferenceIdentity
+from virage.trust.ins.population import ROW_COLUMNS, Person, patients, reference_row
 from virage.trust.ins.queries import Recorded
 from virage.trust.ins.rules import IdentityState, Matricule, Traits
 
@@ -31,7 +33,7 @@ class InsiAnswer:
         return LABELS[self.code]
 
 
-def today() -> date:
+def _today() -> date:
     """The day of INSi's answers and of evidence, in universal time."""
     return datetime.now(UTC).date()
 
@@ -122,7 +124,7 @@ def recover(*, by: Caller, patient: str) -> Identity:
             )
             for h in person.history
         )
-        return taken, {"method": "INSI", "asked_on": today(), "history": old}
+        return taken, {"method": "INSI", "asked_on": _today(), "history": old}
 
     return _changed(by=by, patient=patient, action="ins.recover", change=change)
 
@@ -135,7 +137,7 @@ def check_evidence(*, by: Caller, patient: str, mode: str) -> Identity:
 
     def change(identity: Identity) -> tuple[Identity, dict[str, Any]]:
         state = rules.after_evidence(identity.state, mode=mode)
-        return with_state(identity, state), {"mode": mode, "validated_on": today()}
+        return with_state(identity, state), {"mode": mode, "validated_on": _today()}
 
     return _changed(by=by, patient=patient, action="ins.evidence", change=change)
 
@@ -152,8 +154,8 @@ def verify(*, by: Caller, patient: str) -> Identity:
             )
         answer = verification(by=by, matricule=identity.held, traits=identity.traits)
         if answer.code == FOUND:
-            return identity, {"asked_on": today()}
-        return with_state(identity, rules.after_insi_refuted(identity.state)), {"asked_on": today()}
+            return identity, {"asked_on": _today()}
+        return with_state(identity, rules.after_insi_refuted(identity.state)), {"asked_on": _today()}
 
     return _changed(by=by, patient=patient, action="ins.verify", change=change)
 
@@ -181,6 +183,25 @@ def set_attribute(*, by: Caller, patient: str, attribute: str, applies: bool) ->
         return with_state(identity, step(identity.state, attribute)), {}
 
     return _changed(by=by, patient=patient, action="ins.attribute", change=change)
+
+
+def populate(*, by: Caller, people: Sequence[Person], related: Iterable[dict[str, Any]] = ()) -> int:
+    """Enter people into the reference base and as identities, `related` being RelatedPersons about them. One transaction.
+
+    Whoever is there already is left as they are. Only in the sandbox. Returns how many were new. Raises `Forbidden`
+    (INS.SANDBOX_ONLY).
+    """
+    if not settings.sandbox():
+        raise Forbidden("La base de référence ne se peuple que dans le bac à sable.", code="INS.SANDBOX_ONLY")
+    with db.transaction():
+        known = set(
+            ReferenceIdentity.objects.filter(patient__in=[p.patient for p in people]).values_list("patient", flat=True)
+        )
+        new = [person for person in people if person.patient not in known]
+        if new:
+            db.copy_rows("ins_referenceidentity", ROW_COLUMNS, (reference_row(person) for person in new))
+        queries.store().load((*patients(list(people)), *related), by=by)
+    return len(new)
 
 
 def _changed(
