@@ -9,7 +9,11 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         from virage.core import events
+        from virage.core.fhir.service import register
         from virage.site import house
+
+        for service in house.fhir_services():
+            register(service)
 
         for room in house.rooms():
             for name, handler in room.handlers.items():

@@ -154,7 +154,9 @@ class TestLife:
         ("change", "status"),
         [
             ({"name": []}, 422),
-            ({"birthDate": None}, 400),
+            ({"birthDate": None}, 422),
+            ({"birthDate": "hier"}, 422),
+            ({"inconnu": 1}, 422),
             ({"gender": "other", "birthDate": "1936"}, 201),
             ({"identifier": [{"system": TEST, "value": "236066322083656"}]}, 422),
             (

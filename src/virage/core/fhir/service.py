@@ -108,8 +108,16 @@ SERVICES: dict[str, FhirService] = {}
 
 
 def register(service: FhirService) -> FhirService:
-    """Make the service known to the house; called once for each `ROOM.fhir` by the site. Returns the service."""
+    """Make the service and its search parameters known to the house; called once for each `ROOM.fhir` by the site.
+
+    Returns the service.
+    """
     SERVICES[service.space] = service
+    if service.search_parameters:
+        from virage.core.fhir.definitions import parse_search_parameter
+        from virage.core.fhir.index.registry import declare
+
+        declare(service.code, [parse_search_parameter(each) for each in service.search_parameters])
     return service
 
 

@@ -8,7 +8,7 @@ from virage.core import access, settings
 from virage.core.access import Everything, Filter, InPatient, Nothing
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden, Invalid, Malformed
-from virage.core.fhir import FhirRequest, FhirResponse, FhirService, Operation, router
+from virage.core.fhir import FhirRequest, FhirResponse, FhirService, Operation, router, validation
 from virage.trust.ins import actions, guard, queries, rules
 from virage.trust.ins.actions import InsiAnswer
 from virage.trust.ins.identity import PROFILE, PROFILE_INS, traits_of
@@ -47,6 +47,9 @@ def create(request: FhirRequest, service: FhirService) -> FhirResponse:
     resource = request.resource
     if resource.get("resourceType") != "Patient":
         return router.default(request, service)
+    flaws = [issue for issue in validation.check(resource) if issue.severity in ("error", "fatal")]
+    if flaws:
+        raise Invalid(flaws[0].text, code="FHIR.INVALID", issues=flaws)
     if any(
         rules.oid_of_system(str(i.get("system", ""))) for i in resource.get("identifier", ()) if isinstance(i, dict)
     ):
