@@ -1,10 +1,14 @@
 """Liveness and figures for the operator: `/health` and `/metrics`. Open to all, and therefore without a word on anybody."""
 
+import os
+
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from virage.core import db
+from virage.core import db, events
+from virage.site import measures
 
 
 def health(request: HttpRequest) -> HttpResponse:
@@ -20,6 +24,14 @@ def health(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text."""
-    registry: CollectorRegistry = REGISTRY
+    """Prometheus text: the sum of all web processes of this machine, and the state of the events."""
+    registry = CollectorRegistry()
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        MultiProcessCollector(registry)
+    else:
+        registry.register(measures.REQUESTS)
+        registry.register(measures.SECONDS)
+    waiting, dead = events.pending()
+    Gauge("virage_events_waiting", "Deliveries that wait", registry=registry).set(waiting)
+    Gauge("virage_events_dead", "Deliveries that failed for good", registry=registry).set(dead)
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,5 +1,6 @@
 """The one WSGI application: FHIR services by prefix, ahead of Django, then Django for everything else."""
 
+import gc
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,8 +13,7 @@ django.setup()
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
 from virage.site import house  # noqa: E402
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+from virage.site.measures import Wsgi, measured  # noqa: E402
 
 
 def build() -> Wsgi:
@@ -22,9 +22,11 @@ def build() -> Wsgi:
     if house.fhir_services():
         from virage.core.fhir.adapter import application as fhir_application
 
-        services = [(service.base.rstrip("/"), fhir_application(service)) for service in house.fhir_services()]
+        for service in house.fhir_services():
+            base = service.base.rstrip("/")
+            services.append((base, measured(base, fhir_application(service))))
         services.sort(key=lambda pair: -len(pair[0]))
-    pages = WSGIHandler()
+    pages = measured("pages", WSGIHandler())
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -37,3 +39,5 @@ def build() -> Wsgi:
 
 
 application = build()
+gc.collect()
+gc.freeze()  # what is loaded stays: the collector need not look at it again

@@ -1,0 +1,42 @@
+"""Migrations on a running system: a schema step waits little for its locks, and tries again rather than block readers."""
+
+import time
+
+from django.core.management import call_command
+from django.db import connection
+from django.db.utils import OperationalError
+from psycopg.errors import LockNotAvailable
+
+from virage.core import db
+from virage.core.errors import VirageError
+
+_LOCK_TIMEOUT = "3s"
+_ATTEMPTS = 10
+
+
+class Blocked(VirageError):
+    """A schema step never got its lock."""
+
+    code = "SITE.MIGRATION_BLOCKED"
+    status = 503
+    issue = "lock-error"
+
+
+def migrate(verbosity: int = 1) -> int:
+    """Apply what is missing; one process at a time. Raises Blocked when long transactions stand in the way."""
+    with db.cursor() as cursor:
+        # A session lock, not a transaction's: migrations open and close their own transactions.
+        cursor.execute("SELECT pg_advisory_lock(hashtext('virage migrate'))")
+        cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+    try:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                call_command("migrate", verbosity=verbosity, interactive=False)
+                return 0
+            except OperationalError as error:
+                if not isinstance(error.__cause__, LockNotAvailable):
+                    raise
+                time.sleep(attempt)  # readers and writers pass meanwhile; steps already done are kept
+        raise Blocked("une transaction longue empêche la mise à jour de la base : réessayer quand elle est finie.")
+    finally:
+        connection.close()
