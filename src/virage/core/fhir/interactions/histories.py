@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from virage.core import audit
-from virage.core.access import Everything
+from virage.core.access import Filter
 from virage.core.errors import Malformed, Unknown
 from virage.core.fhir import json, prefer, representation
 from virage.core.fhir.interactions import rights
@@ -34,8 +34,8 @@ def history(request: FhirRequest, service: FhirService) -> FhirResponse:
         access=rule,
         total=bool(request.id),
     )
-    if request.id:
-        _one_that_exists(request, service, rule, list(page.versions))
+    if request.id and not page.versions:
+        _one_that_exists(request, service, rule)
     audit.later(
         by=request.caller, action="fhir.history", entities=((f"{request.type}/{request.id}",) if request.id else ())
     )
@@ -69,15 +69,13 @@ def entry(request: FhirRequest, service: FhirService, version: "Version", view: 
     return made
 
 
-def _one_that_exists(request: FhirRequest, service: FhirService, rule: Any, versions: list["Version"]) -> None:
-    if versions:
-        if not isinstance(rule, Everything):
-            seen = next((version for version in versions if not version.deleted), None)
-            if seen is not None:
-                rights.admit(rule, service, seen)
-        return
-    if service.store.read(request.type, request.id) is None:
+def _one_that_exists(request: FhirRequest, service: FhirService, rule: Filter) -> None:
+    """An empty history is told apart: never there (404), not for this caller (403), or nothing in the period asked for."""
+    current = service.store.read(request.type, request.id)
+    if current is None:
         raise Unknown(f"{request.type}/{request.id} n'existe pas ici.", code="FHIR.UNKNOWN")
+    if not current.deleted:
+        rights.admit(rule, service, current)
 
 
 def _instant(request: FhirRequest, name: str) -> datetime | None:
