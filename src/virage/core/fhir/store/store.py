@@ -38,10 +38,6 @@ class Store:
         """
         return writing.create(self.space, resource, by=by, id=id, patient=patient, event=event, trace=trace)
 
-    def new_id(self, resource: dict[str, Any]) -> str:
-        """An id such as `create` would draw for this resource: for a transaction, whose entries point at each other."""
-        return writing.new_id(self.space, resource)
-
     def update(
         self,
         resource: dict[str, Any],

@@ -64,15 +64,6 @@ def resource_type(resource: dict[str, Any]) -> str:
     return found
 
 
-def new_id(space: Space, resource: dict[str, Any]) -> str:
-    """An id that carries the compartment where the resource would go."""
-    type_ = resource_type(resource)
-    if type_ == "Patient" or not places.has_compartments(type_):
-        return places.encode(places.random_key())
-    patients = indexer(space.code, type_).index(resource).patients
-    return places.encode(places.patient_key(patients[0]) if patients else places.random_key())
-
-
 def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: str | None) -> Prepared:
     """Find the place and the index entries of a resource; draws an id when none is given."""
     type_ = resource_type(resource)
