@@ -6,7 +6,7 @@ schematrons of each content module (sections and entries are shown, not judged).
 
 from virage.trust.interop.checks import Report, check
 from virage.trust.interop.compose import Section, compose
-from virage.trust.interop.describe import document_reference, hash_of
+from virage.trust.interop.describe import class_concept, document_reference, hash_of
 from virage.trust.interop.readdress import readdress
 from virage.trust.interop.reader import MAX_BYTES, is_cda_type
 from virage.trust.interop.render import page, render
@@ -39,6 +39,7 @@ __all__ = [
     "Traits",
     "category_of",
     "check",
+    "class_concept",
     "classes",
     "compose",
     "document_reference",

@@ -41,6 +41,11 @@ def concept(code: Code) -> dict[str, Any]:
     return {"coding": [coding(code)]}
 
 
+def class_concept(category: str) -> dict[str, Any]:
+    """The CodeableConcept of a document class (TRE_A03)."""
+    return {"coding": [{"system": CLASS_SYSTEM, "code": category, "display": classes().get(category, category)}]}
+
+
 def _organisation(organisation: Organisation, local: str) -> dict[str, Any]:
     resource: dict[str, Any] = {"resourceType": "Organization", "id": local}
     if organisation.ident:
@@ -84,9 +89,7 @@ def document_reference(facts: CdaMetadata, document: bytes, *, mime: str = "text
         resource["type"] = concept(facts.code)
         category = category_of(facts.code.code)
         if category:
-            resource["category"] = [
-                {"coding": [{"system": CLASS_SYSTEM, "code": category, "display": classes().get(category, category)}]}
-            ]
+            resource["category"] = [class_concept(category)]
     if "T" in facts.effective_time:
         resource["date"] = facts.effective_time
     for number, author in enumerate(facts.authors, 1):

@@ -277,7 +277,7 @@ def _telecoms(root: Any) -> Iterator[Issue]:
 def identity_issues(traits: Traits, identity: Traits) -> Iterator[Issue]:
     """Where the header's patient is not that person; trait values stay out of the sentences.
 
-    Names compare folded; an empty trait of the identity is not compared.
+    Names compare folded; an empty trait of the identity is not compared; the list of given names only warns.
     """
     where = "/recordTarget/patientRole"
     if not traits.matricule:
@@ -301,6 +301,9 @@ def identity_issues(traits: Traits, identity: Traits) -> Iterator[Issue]:
     ):
         if theirs and mine != theirs:
             yield _error(f"{where}/{path}", f"{what} de l'en-tête diffère de l'identité du patient.", "conflict")
+    if identity.given_names and fold(traits.given_names) != fold(identity.given_names):
+        # Many registries hold the first name alone: the list is told, the first name decides.
+        yield _warning(f"{where}/patient/name/given", "La liste des prénoms de naissance diffère de l'identité du patient.")
 
 
 def ins_oid_label(oid: str) -> str:

@@ -1,0 +1,191 @@
+"""Who sees what of a record, in two steps: may this caller look into it at all (facts of our tables), then which documents
+(a `core.access` filter, read as a predicate on one document and as SQL on lists).
+
+Steps of the algorithm: record open; not blocked; authorised, or emergency, or regulation; matrix; masked; status. Every
+consultation is traced, refusals too.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from virage.core import audit, db, events
+from virage.core.access import AllOf, AnyOf, Decision, Facts, Filter, Has, InPatient, Not, Nothing, OfType
+from virage.core.callers import Caller
+from virage.core.errors import Forbidden
+from virage.services.dmp import codes, rules
+from virage.services.dmp.rules.matrix import Column, column, profession_of
+from virage.trust.interop import document_types
+
+_GLASS_LASTS = timedelta(hours=1)
+_TYPE_SYSTEMS: Mapping[str, tuple[str, ...]] = {
+    "2.16.840.1.113883.6.1": ("http://loinc.org", "urn:oid:2.16.840.1.113883.6.1"),
+    "1.2.250.1.213.1.1.4.12": (
+        "https://mos.esante.gouv.fr/NOS/TRE_A05-TypeDocComplementaire/FHIR/TRE-A05-TypeDocComplementaire",
+        "urn:oid:1.2.250.1.213.1.1.4.12",
+    ),
+}
+_CLASS_SYSTEMS = (
+    "https://mos.esante.gouv.fr/NOS/TRE_A03-ClasseDocument/FHIR/TRE-A03-ClasseDocument",
+    "urn:oid:1.2.250.1.213.1.1.4.1",
+)
+_RIGHTS = """
+SELECT r.state, r.emergency_refused, r.treating_doctor, a.permission, a.until
+FROM dmp_record r LEFT JOIN dmp_authorisation a ON a.patient = r.patient AND a.professional = %s
+WHERE r.patient = %s
+"""
+
+
+def rights(by: Caller, patient: str) -> rules.Rights:
+    """What our tables say of this caller and this record; a person without a record has the state NON_CREE."""
+    holder = by.kind == "citizen" and by.patient == patient
+    with db.cursor() as cursor:
+        cursor.execute(_RIGHTS, (by.subject if by.kind == "professional" else "", patient))
+        row = cursor.fetchone()
+    if row is None:
+        return rules.Rights(rules.State.NON_CREE, holder=holder)
+    state, refused, doctor, permission, until = row
+    if permission == "allowed" and until is not None and until < datetime.now(UTC):
+        permission = ""
+    if not permission and doctor and doctor == by.subject:
+        permission = "allowed"
+    return rules.Rights(rules.State(state), permission or "", bool(refused), holder)
+
+
+def _labelled(code: str) -> Filter:
+    return Has("security-label", f"{codes.VISIBILITY_SYSTEM}|{code}")
+
+
+def _in_error() -> Filter:
+    return Not(
+        Has("status", "|entered-in-error"),
+        reason="Ce document a été retiré par son auteur.",
+        rule="dmp.withdrawn",
+    )
+
+
+def _typed(code: str) -> list[Filter]:
+    known = document_types().get(code)
+    systems = _TYPE_SYSTEMS[known.system] if known else [one for group in _TYPE_SYSTEMS.values() for one in group]
+    return [Has("type", f"{system}|{code}") for system in systems]
+
+
+def matrix_filter(mine: Column, profession: str) -> Filter | None:
+    """The matrix as a filter; None when the profession reads everything."""
+    reason = "La matrice d'habilitation n'ouvre pas ce type de document à votre profession."
+    named = [found for code in sorted(mine.types) for found in _typed(code)]
+    named += [Has("category", f"{system}|{code}") for code in sorted(mine.classes) for system in _CLASS_SYSTEMS]
+    if mine.default:
+        return Not(AnyOf(named), reason=reason, rule="dmp.matrix") if named else None
+    return AnyOf(named, reason=reason, rule="dmp.matrix") if named else Nothing(reason, "dmp.matrix")
+
+
+def document_filter(by: Caller, patient: str) -> Filter:
+    """Which documents of a record this caller sees, once the record itself is open to them."""
+    inside = InPatient(patient)
+    if by.kind == "citizen":
+        seen = Not(_labelled("INVISIBLE_PATIENT"), reason="Ce document ne vous est pas encore visible.", rule="dmp.invisible")
+        return AllOf((inside, _in_error(), seen))
+    shown: list[Filter] = [
+        Not(_labelled("MASQUE_PS"), reason="Ce document est masqué par le titulaire du dossier.", rule="dmp.masked")
+    ]
+    matrix = matrix_filter(column(profession_of(by)), profession_of(by))
+    if matrix is not None:
+        shown.append(matrix)
+    # Not seen as « the last reason »: the author's rule comes first so that the refusal tells the masking or the matrix.
+    author = Has(codes.AUTHOR_PARAM, f"{codes.IDNAT_PS}|{by.subject}")
+    return AllOf((inside, _in_error(), AnyOf((author, AllOf(shown)))))
+
+
+def lot_filter(by: Caller, patient: str) -> Filter:
+    """Which lots: those of the record; their entries are thinned to the documents that the caller sees."""
+    return AllOf((InPatient(patient), OfType(frozenset({"List"}))))
+
+
+def facts_of(resource: Mapping[str, Any], patient: str) -> Facts:
+    """What the document filter may know of a DocumentReference, as the index holds it."""
+    tokens: set[tuple[str, str]] = {("status", f"|{resource.get('status', '')}")}
+
+    def add(param: str, concepts: Any) -> None:
+        for concept in concepts or ():
+            for coding in concept.get("coding") or ():
+                tokens.add((param, f"{coding.get('system', '')}|{coding.get('code', '')}"))
+
+    add("security-label", resource.get("securityLabel"))
+    add("category", resource.get("category"))
+    add("type", [resource["type"]] if "type" in resource else ())
+    for author in resource.get("author") or ():
+        identifier = author.get("identifier") or {}
+        if identifier:
+            tokens.add((codes.AUTHOR_PARAM, f"{identifier.get('system', '')}|{identifier.get('value', '')}"))
+    return Facts("DocumentReference", str(resource.get("id", "")), frozenset({patient}), frozenset(tokens))
+
+
+def is_author(by: Caller, resource: Mapping[str, Any]) -> bool:
+    """Whether the caller is among the authors that the registry noted on a document."""
+    if by.kind == "citizen":
+        return any(author.get("reference") == f"Patient/{by.patient}" for author in resource.get("author") or ())
+    return (codes.AUTHOR_PARAM, f"{codes.IDNAT_PS}|{by.subject}") in facts_of(resource, "").tokens
+
+
+def refuse(by: Caller, patient: str, action: str, decision: Decision, entities: tuple[str, ...] = ()) -> Forbidden:
+    """The refusal to raise; its trace is written now, outside of any transaction that the refusal would undo."""
+    audit.trace(
+        by=by, action=action, outcome="4", patient=patient, entities=entities, description=decision.reason, detail={"regle": decision.rule}
+    )
+    return Forbidden(decision.reason, code=decision.rule.upper())
+
+
+def enter(by: Caller, patient: str, action: str, entities: tuple[str, ...] = ()) -> Filter:
+    """Opens a record to a caller for one consultation: gives the filter of its documents.
+
+    Raises `Forbidden` (`DMP.…`) with the reason, after tracing it. The first use of the emergency mode within an hour is
+    told: trace `dmp.break_glass` and event `dmp.glass_broken` (holder and treating doctor hear it).
+    """
+    known = rights(by, patient)
+    decision = rules.may_consult(by, known)
+    if not decision.allowed:
+        raise refuse(by, patient, action, decision, entities)
+    if by.kind == "professional" and by.purpose == rules.BREAK_GLASS:
+        break_glass(by=by, patient=patient)
+    return document_filter(by, patient)
+
+
+def break_glass(*, by: Caller, patient: str) -> None:
+    """Traces and tells an emergency access, once an hour for the same person and record."""
+    since = datetime.now(UTC) - _GLASS_LASTS
+    with db.transaction():
+        db.lock(f"dmp.glass:{patient}:{by.subject}")
+        for past in audit.for_patient(patient, actions=("dmp.break_glass",), count=20):
+            same = past["agent"][0]["who"]["identifier"]["value"] == by.subject
+            if same and datetime.fromisoformat(past["recorded"]) > since:
+                return
+        with db.cursor() as cursor:
+            cursor.execute("SELECT treating_doctor FROM dmp_record WHERE patient = %s", (patient,))
+            row = cursor.fetchone()
+        audit.trace(by=by, action="dmp.break_glass", patient=patient)
+        events.emit(
+            "dmp.glass_broken",
+            {"patient": patient, "professional": by.subject, "treating_doctor": row[0] if row else ""},
+            key=patient,
+        )
+
+
+_open: ContextVar[Filter | None] = ContextVar("dmp_open", default=None)
+
+
+@contextmanager
+def opened(access: Filter) -> Iterator[None]:
+    """While it lasts, the space lets through what this filter admits: a handler of ours has decided it for this request."""
+    token = _open.set(access)
+    try:
+        yield
+    finally:
+        _open.reset(token)
+
+
+def policy(by: Caller, interaction: str, type_: str) -> Filter:
+    """The rule of the space `dmp`: nothing, unless a handler of this room opened a record for this request."""
+    return _open.get() or Nothing("Indiquez de quel patient il s'agit (patient.identifier).", "dmp.no_patient")

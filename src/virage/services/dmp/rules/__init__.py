@@ -1,0 +1,35 @@
+"""What the law says of the shared medical record, as pure functions: life cycle, who may consult, what may be changed."""
+
+from virage.services.dmp.rules.consultation import (
+    AUTHORISED_MODES,
+    BREAK_GLASS,
+    NORMAL,
+    REGULATION,
+    Rights,
+    may_consult,
+    may_feed,
+)
+from virage.services.dmp.rules.lifecycle import (
+    NOTICE_DAYS,
+    RETENTION_YEARS,
+    State,
+    destruction_date,
+    move,
+    opening_date,
+)
+
+__all__ = [
+    "AUTHORISED_MODES",
+    "BREAK_GLASS",
+    "NORMAL",
+    "NOTICE_DAYS",
+    "REGULATION",
+    "RETENTION_YEARS",
+    "Rights",
+    "State",
+    "destruction_date",
+    "may_consult",
+    "may_feed",
+    "move",
+    "opening_date",
+]
