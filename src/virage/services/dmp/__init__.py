@@ -16,13 +16,42 @@ from typing import Any
 # Fetched on first use: the rules must be readable before Django is set up.
 _HOMES = {
     **dict.fromkeys(
-        ("documents_for", "retrieve", "visible", "traces_for", "record_state", "permissions", "records_open_to", "document"), "queries"
+        (
+            "documents_for",
+            "retrieve",
+            "visible",
+            "traces_for",
+            "record_state",
+            "permissions",
+            "records_open_to",
+            "document",
+        ),
+        "queries",
     ),
     **dict.fromkeys(
-        (
-            "Deposited archive authorise block close declare_treating_doctor hide_from_patient mask notify open_due open_record "
-            "oppose publish refuse_emergency release reopen unarchive unblock unmask update_metadata withdraw"
-        ).split(),
+        [
+            "Deposited",
+            "archive",
+            "authorise",
+            "block",
+            "close",
+            "declare_treating_doctor",
+            "hide_from_patient",
+            "mask",
+            "notify",
+            "open_due",
+            "open_record",
+            "oppose",
+            "publish",
+            "refuse_emergency",
+            "release",
+            "reopen",
+            "unarchive",
+            "unblock",
+            "unmask",
+            "update_metadata",
+            "withdraw",
+        ],
         "actions",
     ),
     "bulk_seed": "seeding",

@@ -12,25 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from virage.core import audit, db, events
-from virage.core.access import AllOf, AnyOf, Decision, Facts, Filter, Has, InPatient, Not, Nothing, OfType
+from virage.core.access import AllOf, AnyOf, Decision, Filter, Has, InPatient, Not, Nothing, OfType
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden
 from virage.services.dmp import codes, rules
 from virage.services.dmp.rules.matrix import Column, column, profession_of
-from virage.trust.interop import document_types
 
 _GLASS_LASTS = timedelta(hours=1)
-_TYPE_SYSTEMS: Mapping[str, tuple[str, ...]] = {
-    "2.16.840.1.113883.6.1": ("http://loinc.org", "urn:oid:2.16.840.1.113883.6.1"),
-    "1.2.250.1.213.1.1.4.12": (
-        "https://mos.esante.gouv.fr/NOS/TRE_A05-TypeDocComplementaire/FHIR/TRE-A05-TypeDocComplementaire",
-        "urn:oid:1.2.250.1.213.1.1.4.12",
-    ),
-}
-_CLASS_SYSTEMS = (
-    "https://mos.esante.gouv.fr/NOS/TRE_A03-ClasseDocument/FHIR/TRE-A03-ClasseDocument",
-    "urn:oid:1.2.250.1.213.1.1.4.1",
-)
 _RIGHTS = """
 SELECT r.state, r.emergency_refused, r.treating_doctor, a.permission, a.until
 FROM dmp_record r LEFT JOIN dmp_authorisation a ON a.patient = r.patient AND a.professional = %s
@@ -55,7 +43,7 @@ def rights(by: Caller, patient: str) -> rules.Rights:
 
 
 def _labelled(code: str) -> Filter:
-    return Has("security-label", f"{codes.VISIBILITY_SYSTEM}|{code}")
+    return Has("security-label", f"|{code}")
 
 
 def _in_error() -> Filter:
@@ -66,17 +54,12 @@ def _in_error() -> Filter:
     )
 
 
-def _typed(code: str) -> list[Filter]:
-    known = document_types().get(code)
-    systems = _TYPE_SYSTEMS[known.system] if known else [one for group in _TYPE_SYSTEMS.values() for one in group]
-    return [Has("type", f"{system}|{code}") for system in systems]
-
-
-def matrix_filter(mine: Column, profession: str) -> Filter | None:
+def matrix_filter(mine: Column) -> Filter | None:
     """The matrix as a filter; None when the profession reads everything."""
     reason = "La matrice d'habilitation n'ouvre pas ce type de document à votre profession."
-    named = [found for code in sorted(mine.types) for found in _typed(code)]
-    named += [Has("category", f"{system}|{code}") for code in sorted(mine.classes) for system in _CLASS_SYSTEMS]
+    # Whatever the code system: national codes travel under an OID as under the address of the nomenclature.
+    named: list[Filter] = [Has("type", f"|{code}") for code in sorted(mine.types)]
+    named += [Has("category", f"|{code}") for code in sorted(mine.classes)]
     if mine.default:
         return Not(AnyOf(named), reason=reason, rule="dmp.matrix") if named else None
     return AnyOf(named, reason=reason, rule="dmp.matrix") if named else Nothing(reason, "dmp.matrix")
@@ -86,15 +69,17 @@ def document_filter(by: Caller, patient: str) -> Filter:
     """Which documents of a record this caller sees, once the record itself is open to them."""
     inside = InPatient(patient)
     if by.kind == "citizen":
-        seen = Not(_labelled("INVISIBLE_PATIENT"), reason="Ce document ne vous est pas encore visible.", rule="dmp.invisible")
+        seen = Not(
+            _labelled("INVISIBLE_PATIENT"), reason="Ce document ne vous est pas encore visible.", rule="dmp.invisible"
+        )
         return AllOf((inside, _in_error(), seen))
     shown: list[Filter] = [
         Not(_labelled("MASQUE_PS"), reason="Ce document est masqué par le titulaire du dossier.", rule="dmp.masked")
     ]
-    matrix = matrix_filter(column(profession_of(by)), profession_of(by))
+    matrix = matrix_filter(column(profession_of(by)))
     if matrix is not None:
         shown.append(matrix)
-    # Not seen as « the last reason »: the author's rule comes first so that the refusal tells the masking or the matrix.
+    # The author's rule comes first: a refusal tells the reason of the last alternative, masking or matrix.
     author = Has(codes.AUTHOR_PARAM, f"{codes.IDNAT_PS}|{by.subject}")
     return AllOf((inside, _in_error(), AnyOf((author, AllOf(shown)))))
 
@@ -104,36 +89,26 @@ def lot_filter(by: Caller, patient: str) -> Filter:
     return AllOf((InPatient(patient), OfType(frozenset({"List"}))))
 
 
-def facts_of(resource: Mapping[str, Any], patient: str) -> Facts:
-    """What the document filter may know of a DocumentReference, as the index holds it."""
-    tokens: set[tuple[str, str]] = {("status", f"|{resource.get('status', '')}")}
-
-    def add(param: str, concepts: Any) -> None:
-        for concept in concepts or ():
-            for coding in concept.get("coding") or ():
-                tokens.add((param, f"{coding.get('system', '')}|{coding.get('code', '')}"))
-
-    add("security-label", resource.get("securityLabel"))
-    add("category", resource.get("category"))
-    add("type", [resource["type"]] if "type" in resource else ())
-    for author in resource.get("author") or ():
-        identifier = author.get("identifier") or {}
-        if identifier:
-            tokens.add((codes.AUTHOR_PARAM, f"{identifier.get('system', '')}|{identifier.get('value', '')}"))
-    return Facts("DocumentReference", str(resource.get("id", "")), frozenset({patient}), frozenset(tokens))
-
-
 def is_author(by: Caller, resource: Mapping[str, Any]) -> bool:
     """Whether the caller is among the authors that the registry noted on a document."""
     if by.kind == "citizen":
         return any(author.get("reference") == f"Patient/{by.patient}" for author in resource.get("author") or ())
-    return (codes.AUTHOR_PARAM, f"{codes.IDNAT_PS}|{by.subject}") in facts_of(resource, "").tokens
+    return any(
+        author.get("identifier", {}).get("system") == codes.IDNAT_PS and author["identifier"].get("value") == by.subject
+        for author in resource.get("author") or ()
+    )
 
 
 def refuse(by: Caller, patient: str, action: str, decision: Decision, entities: tuple[str, ...] = ()) -> Forbidden:
     """The refusal to raise; its trace is written now, outside of any transaction that the refusal would undo."""
     audit.trace(
-        by=by, action=action, outcome="4", patient=patient, entities=entities, description=decision.reason, detail={"regle": decision.rule}
+        by=by,
+        action=action,
+        outcome="4",
+        patient=patient,
+        entities=entities,
+        description=decision.reason,
+        detail={"regle": decision.rule},
     )
     return Forbidden(decision.reason, code=decision.rule.upper())
 

@@ -8,7 +8,11 @@ RPPS = "https://rpps.esante.gouv.fr"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 VISIBILITY_SYSTEM = "urn:oid:1.2.250.1.213.1.1.4.13"
 VISIBILITY_SYSTEMS = frozenset(
-    {VISIBILITY_SYSTEM, "1.2.250.1.213.1.1.4.13", "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"}
+    {
+        VISIBILITY_SYSTEM,
+        "1.2.250.1.213.1.1.4.13",
+        "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument",
+    }
 )
 VISIBILITY: Mapping[str, str] = {
     "MASQUE_PS": "Masqué aux professionnels de santé",
@@ -16,7 +20,9 @@ VISIBILITY: Mapping[str, str] = {
     "INVISIBLE_REPRESENTANTS_LEGAUX": "Non visible par les représentants légaux",
 }
 CONFIDENTIALITY_CODES = frozenset({"N", "R", "V"})
-STATUS_MOVES = frozenset({("current", "superseded"), ("current", "entered-in-error"), ("superseded", "entered-in-error")})
+STATUS_MOVES = frozenset(
+    {("current", "superseded"), ("current", "entered-in-error"), ("superseded", "entered-in-error")}
+)
 IS_ARCHIVED = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-is-archived"
 LIST_TYPES = frozenset(
     {

@@ -11,7 +11,11 @@ _SEXES = {"M": "M", "F": "F", "I": "U"}
 
 def ins_identifiers(identifiers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """(matricule, OID) of the INS among (system, value) identifiers."""
-    return [(value, system.removeprefix("urn:oid:")) for system, value in identifiers if system.removeprefix("urn:oid:") in INS_OIDS]
+    return [
+        (value, system.removeprefix("urn:oid:"))
+        for system, value in identifiers
+        if system.removeprefix("urn:oid:") in INS_OIDS
+    ]
 
 
 def qualified(reference: str, identifiers: Sequence[tuple[str, str]], path: str) -> ins.Identity:
@@ -30,7 +34,12 @@ def qualified(reference: str, identifiers: Sequence[tuple[str, str]], path: str)
         kind, _, ident = reference.partition("/")
         identity = ins.of_patient(ident) if kind == "Patient" and ident else None
         if identity is None:
-            raise Invalid("Le patient désigné n'est pas connu du référentiel d'identités.", code="INS.UNKNOWN", path=path, issue="not-found")
+            raise Invalid(
+                "Le patient désigné n'est pas connu du référentiel d'identités.",
+                code="INS.UNKNOWN",
+                path=path,
+                issue="not-found",
+            )
         found.append(identity)
     if not found:
         raise Invalid(

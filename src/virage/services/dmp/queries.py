@@ -7,24 +7,59 @@ from virage.core import audit, blobs, db
 from virage.core.access import Everything, InPatient
 from virage.core.callers import Caller
 from virage.core.errors import Unknown
-from virage.core.fhir import Store, Version, space
+from virage.core.fhir import Store, Version, patient_key
+from virage.core.fhir.store import places
 from virage.services.dmp import access
 from virage.services.dmp.models import Authorisation, Content, Record
+from virage.services.dmp.parameters import SPACE
 from virage.services.dmp.rules import State
 
-SPACE = "dmp"
-TRACED = (
-    "dmp.publish dmp.replace dmp.submit dmp.search dmp.consult dmp.retrieve dmp.mask dmp.unmask dmp.hide dmp.release "
-    "dmp.hide_from_guardians dmp.show_to_guardians dmp.relabel dmp.archive dmp.unarchive dmp.withdraw dmp.supersede "
-    "dmp.break_glass dmp.authorise dmp.block dmp.unblock dmp.declare_treating_doctor dmp.refuse_emergency "
-    "dmp.accept_emergency dmp.notify dmp.oppose dmp.open dmp.close dmp.reopen dmp.destroy dmp.status dmp.traces dmp.load"
-).split()
+TRACED = [
+    "dmp.publish",
+    "dmp.replace",
+    "dmp.submit",
+    "dmp.search",
+    "dmp.consult",
+    "dmp.retrieve",
+    "dmp.mask",
+    "dmp.unmask",
+    "dmp.hide",
+    "dmp.release",
+    "dmp.hide_from_guardians",
+    "dmp.show_to_guardians",
+    "dmp.relabel",
+    "dmp.archive",
+    "dmp.unarchive",
+    "dmp.withdraw",
+    "dmp.supersede",
+    "dmp.break_glass",
+    "dmp.authorise",
+    "dmp.block",
+    "dmp.unblock",
+    "dmp.declare_treating_doctor",
+    "dmp.refuse_emergency",
+    "dmp.accept_emergency",
+    "dmp.notify",
+    "dmp.oppose",
+    "dmp.open",
+    "dmp.close",
+    "dmp.reopen",
+    "dmp.destroy",
+    "dmp.status",
+    "dmp.traces",
+    "dmp.load",
+]
 """The actions whose traces a holder reads."""
 
 
 def store() -> Store:
     """The store of this room's space."""
-    return Store(space(SPACE))
+    return Store(SPACE)
+
+
+def new_id(patient: str) -> str:
+    """A new logical id in the compartment of a patient."""
+    return places.encode(patient_key(patient))
 
 
 def document(ident: str) -> Version | None:
@@ -50,7 +85,10 @@ def by_identifier(patient: str, system: str, value: str) -> list[Version]:
     """Documents of a record by unique identifier, newest first."""
     token = f"{system}|{value}" if system else value
     page = store().search(
-        "DocumentReference", [("patient", f"Patient/{patient}"), ("identifier", token)], access=InPatient(patient), count=20
+        "DocumentReference",
+        [("patient", f"Patient/{patient}"), ("identifier", token)],
+        access=InPatient(patient),
+        count=20,
     )
     return page.matches
 
@@ -119,7 +157,7 @@ def visible(by: Caller, ident: str, action: str) -> tuple[Version, str]:
     patient = patient_of(resource)
     entities = (version.reference,)
     title = str(resource["content"][0]["attachment"].get("title", ""))
-    decision = access.enter(by, patient, action, entities).admits(access.facts_of(resource, patient))
+    decision = access.enter(by, patient, action, entities).admits(store().facts(resource))
     if not decision.allowed:
         raise access.refuse(by, patient, action, decision, entities)
     audit.trace(by=by, action=action, patient=patient, entities=entities, title=title)

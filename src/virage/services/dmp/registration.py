@@ -37,7 +37,10 @@ def judge(deposit: Deposit, identity: interop.Traits) -> interop.Report | None:
         raise Invalid("Le document est vide.", code="DMP.EMPTY", path=f"{deposit.path}.content[0].attachment")
     if len(deposit.content) > interop.MAX_BYTES:
         raise Invalid(
-            f"Le document dépasse {interop.MAX_BYTES // 1024 // 1024} Mio.", code="DMP.TOO_LARGE", status=413, issue="too-long"
+            f"Le document dépasse {interop.MAX_BYTES // 1024 // 1024} Mio.",
+            code="DMP.TOO_LARGE",
+            status=413,
+            issue="too-long",
         )
     _fingerprint(deposit)
     if interop.is_cda_type(mime):
@@ -55,9 +58,15 @@ def judge(deposit: Deposit, identity: interop.Traits) -> interop.Report | None:
         )
     start = _PLAIN[mime]
     if start and not deposit.content.startswith(start):
-        raise Invalid("Le contenu du document n'est pas du type annoncé.", code="DMP.MIME", path=f"{deposit.path}.content[0].attachment")
+        raise Invalid(
+            "Le contenu du document n'est pas du type annoncé.",
+            code="DMP.MIME",
+            path=f"{deposit.path}.content[0].attachment",
+        )
     if mime == "text/plain" and b"\x00" in deposit.content:
-        raise Invalid("Le contenu du document n'est pas du texte.", code="DMP.MIME", path=f"{deposit.path}.content[0].attachment")
+        raise Invalid(
+            "Le contenu du document n'est pas du texte.", code="DMP.MIME", path=f"{deposit.path}.content[0].attachment"
+        )
     return None
 
 
@@ -72,10 +81,14 @@ def _fingerprint(deposit: Deposit) -> None:
     if "size" in attachment and attachment["size"] != len(deposit.content):
         raise Invalid("La taille annoncée n'est pas celle du document.", code="DMP.SIZE", path=f"{where}.size")
     if "hash" in attachment and attachment["hash"] != interop.hash_of(deposit.content):
-        raise Invalid("L'empreinte annoncée (SHA-1) n'est pas celle du document.", code="DMP.HASH", path=f"{where}.hash")
+        raise Invalid(
+            "L'empreinte annoncée (SHA-1) n'est pas celle du document.", code="DMP.HASH", path=f"{where}.hash"
+        )
 
 
-def authored(by: Caller, resource: dict[str, Any], people: Mapping[str, Mapping[str, Any]], path: str, patient: str) -> None:
+def authored(
+    by: Caller, resource: dict[str, Any], people: Mapping[str, Mapping[str, Any]], path: str, patient: str
+) -> None:
     """Settles the authors: each gets its national identifier in clear, and the caller must be one of them.
 
     Without any author a professional or the holder is the author. Software publishes for the professionals it names.
@@ -88,7 +101,9 @@ def authored(by: Caller, resource: dict[str, Any], people: Mapping[str, Mapping[
         elif by.kind == "professional":
             authors = [{"identifier": {"system": codes.IDNAT_PS, "value": by.subject}, "display": by.name}]
         else:
-            raise Invalid("L'auteur du document est obligatoire.", code="DMP.AUTHOR", path=f"{path}.author", issue="required")
+            raise Invalid(
+                "L'auteur du document est obligatoire.", code="DMP.AUTHOR", path=f"{path}.author", issue="required"
+            )
     mine = False
     for author in authors:
         reference = str(author.get("reference", ""))
@@ -112,10 +127,14 @@ def authored(by: Caller, resource: dict[str, Any], people: Mapping[str, Mapping[
         if not any("identifier" in author for author in authors):
             raise Invalid("L'auteur du document doit être identifié.", code="DMP.AUTHOR", path=f"{path}.author")
     elif not mine:
-        raise Forbidden("Vous ne publiez que les documents dont vous êtes l'auteur.", code="DMP.NOT_AUTHOR", path=f"{path}.author")
+        raise Forbidden(
+            "Vous ne publiez que les documents dont vous êtes l'auteur.", code="DMP.NOT_AUTHOR", path=f"{path}.author"
+        )
 
 
-def _is_patient(resource: Mapping[str, Any], reference: str, people: Mapping[str, Mapping[str, Any]], patient: str) -> bool:
+def _is_patient(
+    resource: Mapping[str, Any], reference: str, people: Mapping[str, Mapping[str, Any]], patient: str
+) -> bool:
     who = contained(resource, reference) or people.get(reference)
     if who is not None:
         return who.get("resourceType") == "Patient"
@@ -182,13 +201,17 @@ def registered(
         resource.pop(key, None)
     status = resource.setdefault("status", "current")
     if status != "current":
-        raise Invalid("Un document se publie avec le statut « current ».", code="DMP.STATUS", path=f"{deposit.path}.status")
+        raise Invalid(
+            "Un document se publie avec le statut « current ».", code="DMP.STATUS", path=f"{deposit.path}.status"
+        )
     authored(by, resource, people, deposit.path, patient)
     completed(resource, deposit, report, now)
     wanted = metadata.labels(resource)
     unknown = wanted - codes.VISIBILITY.keys() - codes.CONFIDENTIALITY_CODES
     if unknown:
-        raise Invalid("Ce code de confidentialité n'est pas connu.", code="DMP.LABEL", path=f"{deposit.path}.securityLabel")
+        raise Invalid(
+            "Ce code de confidentialité n'est pas connu.", code="DMP.LABEL", path=f"{deposit.path}.securityLabel"
+        )
     resource["securityLabel"] = metadata.canonical(wanted if wanted & codes.CONFIDENTIALITY_CODES else {*wanted, "N"})
     resource["subject"] = dict(subject)
     return resource

@@ -79,7 +79,11 @@ def parse(bundle: Mapping[str, Any]) -> Submission:
     """An ITI-65 transaction. Raises `Malformed` or `Invalid` with the path of the entry at fault."""
     entries = bundle.get("entry") or []
     if not isinstance(entries, list) or not entries:
-        raise Malformed("Le lot est vide : il contient un List, ses DocumentReference et leurs Binary.", code="DMP.SUBMISSION", path="Bundle.entry")
+        raise Malformed(
+            "Le lot est vide : il contient un List, ses DocumentReference et leurs Binary.",
+            code="DMP.SUBMISSION",
+            path="Bundle.entry",
+        )
     result = Submission()
     files: dict[str, tuple[dict[str, Any], int]] = {}
     for index, entry in enumerate(entries):
@@ -94,7 +98,10 @@ def parse(bundle: Mapping[str, Any]) -> Submission:
             result.kinds.append(("patch", len(result.patches)))
             result.patches.append(Patching(url.partition("/")[2], resource, f"{path}.resource"))
         elif method != "POST":
-            raise _refuse("Un lot ne fait que créer (POST) et remplacer le statut d'un document (PATCH).", f"{path}.request.method")
+            raise _refuse(
+                "Un lot ne fait que créer (POST) et remplacer le statut d'un document (PATCH).",
+                f"{path}.request.method",
+            )
         elif kind == "List":
             result.kinds.append(("list", len(result.lots)))
             result.lots.append(resource)
@@ -109,7 +116,9 @@ def parse(bundle: Mapping[str, Any]) -> Submission:
             result.kinds.append(("support", 0))
             result.people[full or f"{kind}/{resource.get('id', '')}"] = resource
         else:
-            raise _refuse("Ce type de ressource n'a pas sa place dans un lot de documents.", f"{path}.resource.resourceType")
+            raise _refuse(
+                "Ce type de ressource n'a pas sa place dans un lot de documents.", f"{path}.resource.resourceType"
+            )
     if sum(map(is_lot, result.lots)) != 1:
         raise _refuse("Un lot contient exactement un List de code « submissionset ».", "Bundle.entry", "DMP.NO_LOT")
     if not result.deposits and not result.patches:
@@ -131,11 +140,15 @@ def attachment_of(resource: Mapping[str, Any], path: str) -> dict[str, Any]:
         raise _refuse("Une fiche décrit exactement un document (content).", f"{path}.content")
     attachment = contents[0].get("attachment")
     if not isinstance(attachment, dict) or not attachment.get("contentType"):
-        raise _refuse("Le type du document (attachment.contentType) est obligatoire.", f"{path}.content[0].attachment.contentType")
+        raise _refuse(
+            "Le type du document (attachment.contentType) est obligatoire.", f"{path}.content[0].attachment.contentType"
+        )
     return attachment
 
 
-def _attach(deposit: Deposit, files: Mapping[str, tuple[dict[str, Any], int]], kinds: list[tuple[str, int]], number: int) -> None:
+def _attach(
+    deposit: Deposit, files: Mapping[str, tuple[dict[str, Any], int]], kinds: list[tuple[str, int]], number: int
+) -> None:
     """Finds the bytes of a document: inline, or in the entry that its `attachment.url` names."""
     attachment = attachment_of(deposit.resource, deposit.path)
     deposit.mime = str(attachment["contentType"])
@@ -145,7 +158,11 @@ def _attach(deposit: Deposit, files: Mapping[str, tuple[dict[str, Any], int]], k
         return
     found = files.get(str(attachment.get("url", "")))
     if found is None:
-        raise _refuse("Le contenu du document n'est pas dans le lot : attachment.url désigne une entrée Binary.", f"{where}.url", "DMP.NO_CONTENT")
+        raise _refuse(
+            "Le contenu du document n'est pas dans le lot : attachment.url désigne une entrée Binary.",
+            f"{where}.url",
+            "DMP.NO_CONTENT",
+        )
     binary, index = found
     kinds[index] = ("binary", number)
     if binary.get("resourceType") == "Bundle":
@@ -174,10 +191,15 @@ def contained(resource: Mapping[str, Any], reference: str) -> Mapping[str, Any] 
     """What a `#id` reference points at, or None."""
     if not reference.startswith("#"):
         return None
-    return next((one for one in resource.get("contained") or () if isinstance(one, dict) and one.get("id") == reference[1:]), None)
+    return next(
+        (one for one in resource.get("contained") or () if isinstance(one, dict) and one.get("id") == reference[1:]),
+        None,
+    )
 
 
-def subject_pointers(resource: Mapping[str, Any], people: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[tuple[str, str]]]:
+def subject_pointers(
+    resource: Mapping[str, Any], people: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, list[tuple[str, str]]]:
     """How a resource designates its patient: a logical reference `Patient/x` (possibly empty), and (system, value) identifiers.
 
     Reads a plain or conditional reference, a contained Patient, a Patient of the bundle, an identifier; without any subject,
@@ -185,7 +207,11 @@ def subject_pointers(resource: Mapping[str, Any], people: Mapping[str, Mapping[s
     """
     subject = resource.get("subject")
     if not isinstance(subject, dict):
-        subject = (resource.get("context") or {}).get("sourcePatientInfo") if isinstance(resource.get("context"), dict) else None
+        subject = (
+            (resource.get("context") or {}).get("sourcePatientInfo")
+            if isinstance(resource.get("context"), dict)
+            else None
+        )
     if not isinstance(subject, dict):
         return "", []
     reference = str(subject.get("reference", ""))
@@ -193,18 +219,31 @@ def subject_pointers(resource: Mapping[str, Any], people: Mapping[str, Mapping[s
     conditional = _WHERE.search(reference)
     patient = contained(resource, reference) or people.get(reference)
     if conditional:
-        system, _, value = conditional[1].replace("%7C", "|").replace("%3A", ":").replace("%7c", "|").replace("%3a", ":").partition("|")
+        system, _, value = (
+            conditional[1]
+            .replace("%7C", "|")
+            .replace("%3A", ":")
+            .replace("%7c", "|")
+            .replace("%3a", ":")
+            .partition("|")
+        )
         found.append((system, value))
         reference = ""
     elif patient is not None:
-        found += [(str(one.get("system", "")), str(one.get("value", ""))) for one in patient.get("identifier") or () if isinstance(one, dict)]
+        found += [
+            (str(one.get("system", "")), str(one.get("value", "")))
+            for one in patient.get("identifier") or ()
+            if isinstance(one, dict)
+        ]
         reference = ""
     if isinstance(subject.get("identifier"), dict):
         found.append((str(subject["identifier"].get("system", "")), str(subject["identifier"].get("value", ""))))
     return reference, found
 
 
-def identifiers_of(resource: Mapping[str, Any], pointer: Mapping[str, Any], people: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+def identifiers_of(
+    resource: Mapping[str, Any], pointer: Mapping[str, Any], people: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, str]]:
     """(system, value) of whom a reference designates, through contained resources, the bundle, or the identifier it holds.
 
     A PractitionerRole gives its own identifiers, then those of its practitioner.
@@ -219,9 +258,17 @@ def identifiers_of(resource: Mapping[str, Any], pointer: Mapping[str, Any], peop
         found.append((system, value))
     who = contained(resource, reference) or people.get(reference)
     if who is not None:
-        found += [(str(one.get("system", "")), str(one.get("value", ""))) for one in who.get("identifier") or () if isinstance(one, dict)]
+        found += [
+            (str(one.get("system", "")), str(one.get("value", "")))
+            for one in who.get("identifier") or ()
+            if isinstance(one, dict)
+        ]
         further = who.get("practitioner")
-        if who.get("resourceType") == "PractitionerRole" and isinstance(further, dict) and further.get("reference") != reference:
+        if (
+            who.get("resourceType") == "PractitionerRole"
+            and isinstance(further, dict)
+            and further.get("reference") != reference
+        ):
             found += identifiers_of(resource, further, people)
     return found
 

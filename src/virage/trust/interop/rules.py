@@ -303,7 +303,9 @@ def identity_issues(traits: Traits, identity: Traits) -> Iterator[Issue]:
             yield _error(f"{where}/{path}", f"{what} de l'en-tête diffère de l'identité du patient.", "conflict")
     if identity.given_names and fold(traits.given_names) != fold(identity.given_names):
         # Many registries hold the first name alone: the list is told, the first name decides.
-        yield _warning(f"{where}/patient/name/given", "La liste des prénoms de naissance diffère de l'identité du patient.")
+        yield _warning(
+            f"{where}/patient/name/given", "La liste des prénoms de naissance diffère de l'identité du patient."
+        )
 
 
 def ins_oid_label(oid: str) -> str:

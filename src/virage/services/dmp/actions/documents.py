@@ -14,7 +14,7 @@ from virage.core.fhir import patch as patching
 from virage.services.dmp import access, codes, identities, queries, registration, rules
 from virage.services.dmp.models import Content
 from virage.services.dmp.rules import metadata
-from virage.services.dmp.submission import Deposit, Submission, idnat, identifiers_of, is_lot, subject_pointers
+from virage.services.dmp.submission import Deposit, Submission, identifiers_of, idnat, is_lot, subject_pointers
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +95,16 @@ def publish(*, by: Caller, submission: Submission) -> Deposited:
     return db.retrying(lambda: _register(by, patient, submission, ready, tuple(remarks)))
 
 
-def _register(by: Caller, patient: str, submission: Submission, ready: Sequence[_Ready], remarks: tuple[Issue, ...]) -> Deposited:
-    store = queries.store()
+def _register(
+    by: Caller, patient: str, submission: Submission, ready: Sequence[_Ready], remarks: tuple[Issue, ...]
+) -> Deposited:
     db.lock(f"dmp.record:{patient}")
     decision = rules.may_feed(by, access.rights(by, patient))
     if not decision.allowed:
         raise Conflict(decision.reason, code="DMP.STATE")
     known: dict[str, str] = {}
     for one in ready:
-        one.resource["id"] = store.new_id(one.resource)
+        one.resource["id"] = queries.new_id(patient)
         if one.deposit.full_url:
             known[one.deposit.full_url] = f"DocumentReference/{one.resource['id']}"
     written: list[Version] = []
@@ -124,7 +125,9 @@ def _register(by: Caller, patient: str, submission: Submission, ready: Sequence[
 def _write(by: Caller, patient: str, resource: dict[str, Any], one: _Ready) -> Version:
     title = str(resource["content"][0]["attachment"].get("title", ""))
     version = queries.store().create(resource, by=by, id=resource["id"], patient=patient, trace=False)
-    Content.objects.create(document=version.id, patient=patient, digest=one.blob.digest, mime=one.deposit.mime, size=one.blob.size)
+    Content.objects.create(
+        document=version.id, patient=patient, digest=one.blob.digest, mime=one.deposit.mime, size=one.blob.size
+    )
     replaces = any(link.get("code") == "replaces" for link in resource.get("relatesTo") or ())
     action, event = ("dmp.replace", "dmp.replaced") if replaces else ("dmp.publish", "dmp.published")
     audit.trace(by=by, action=action, patient=patient, entities=(version.reference,), title=title)
@@ -159,12 +162,16 @@ def _replaces(by: Caller, resource: dict[str, Any], patient: str, known: Mapping
         old = queries.document(reference.rpartition("/")[2]) if "DocumentReference/" in reference else None
         if old is None and isinstance(target.get("identifier"), dict):
             named = target["identifier"]
-            old = next(iter(queries.by_identifier(patient, str(named.get("system", "")), str(named.get("value", "")))), None)
+            old = next(
+                iter(queries.by_identifier(patient, str(named.get("system", "")), str(named.get("value", "")))), None
+            )
         if reference in known.values():
             link["target"] = {"reference": reference}
             continue
         if old is None or queries.patient_of(old.resource) != patient:
-            raise Invalid("Le document lié n'est pas dans ce dossier.", code="DMP.NO_TARGET", path=where, issue="not-found")
+            raise Invalid(
+                "Le document lié n'est pas dans ce dossier.", code="DMP.NO_TARGET", path=where, issue="not-found"
+            )
         link["target"] = {"reference": old.reference}
         if link.get("code") != "replaces":
             continue
@@ -192,7 +199,9 @@ def _patched(by: Caller, target: str, patch: dict[str, Any], patient: str) -> Ve
     return update_metadata(by=by, document=target, after=change(before.resource))
 
 
-def _write_lot(by: Caller, patient: str, lot: Mapping[str, Any], submission: Submission, known: Mapping[str, str]) -> Version:
+def _write_lot(
+    by: Caller, patient: str, lot: Mapping[str, Any], submission: Submission, known: Mapping[str, str]
+) -> Version:
     resource = {key: value for key, value in copy.deepcopy(dict(lot)).items() if key not in ("id", "text")}
     resource["subject"] = {"reference": f"Patient/{patient}", "type": "Patient"}
     for entry in resource.get("entry") or ():
@@ -201,7 +210,9 @@ def _write_lot(by: Caller, patient: str, lot: Mapping[str, Any], submission: Sub
         if reference in known:
             item["reference"] = known[reference]
         elif reference.startswith("urn:"):
-            raise Invalid("Une entrée du lot ne désigne aucun document envoyé.", code="DMP.SUBMISSION", path="List.entry")
+            raise Invalid(
+                "Une entrée du lot ne désigne aucun document envoyé.", code="DMP.SUBMISSION", path="List.entry"
+            )
     source = resource.get("source")
     if isinstance(source, dict):
         person = idnat(identifiers_of(lot, source, submission.people))
@@ -221,7 +232,13 @@ def _write_lot(by: Caller, patient: str, lot: Mapping[str, Any], submission: Sub
 _EVENTS = (
     ("MASQUE_PS", "dmp.mask", "dmp.masked", "dmp.unmask", "dmp.unmasked"),
     ("INVISIBLE_PATIENT", "dmp.hide", "dmp.hidden", "dmp.release", "dmp.released"),
-    ("INVISIBLE_REPRESENTANTS_LEGAUX", "dmp.hide_from_guardians", "dmp.hidden", "dmp.show_to_guardians", "dmp.released"),
+    (
+        "INVISIBLE_REPRESENTANTS_LEGAUX",
+        "dmp.hide_from_guardians",
+        "dmp.hidden",
+        "dmp.show_to_guardians",
+        "dmp.released",
+    ),
 )
 
 
@@ -238,7 +255,11 @@ def _named(change: metadata.Change) -> list[tuple[str, str]]:
     if change.archived is not None:
         found.append(("dmp.archive", "dmp.archived") if change.archived else ("dmp.unarchive", "dmp.unarchived"))
     if change.status:
-        found.append(("dmp.withdraw", "dmp.withdrawn") if change.status[1] == "entered-in-error" else ("dmp.supersede", "dmp.superseded"))
+        found.append(
+            ("dmp.withdraw", "dmp.withdrawn")
+            if change.status[1] == "entered-in-error"
+            else ("dmp.supersede", "dmp.superseded")
+        )
     return found
 
 
@@ -257,11 +278,18 @@ def update_metadata(*, by: Caller, document: str, after: Mapping[str, Any]) -> V
     names = _named(change)
     _require_entry(by, version, names[0][0])
     try:
-        metadata.require_right(change, author=access.is_author(by, before), holder=by.kind == "citizen" and by.patient == patient)
+        metadata.require_right(
+            change, author=access.is_author(by, before), holder=by.kind == "citizen" and by.patient == patient
+        )
     except Forbidden as refusal:
         if not db.in_transaction():
             audit.trace(
-                by=by, action=names[0][0], outcome="4", patient=patient, entities=(version.reference,), description=refusal.text
+                by=by,
+                action=names[0][0],
+                outcome="4",
+                patient=patient,
+                entities=(version.reference,),
+                description=refusal.text,
             )
         raise
     resource = {**after, "securityLabel": metadata.canonical(metadata.kept_level(before, after)), "id": version.id}
@@ -281,14 +309,16 @@ def _require_entry(by: Caller, version: Version, action: str) -> None:
         return
     if by.kind == "citizen" and by.patient != patient:
         raise Forbidden("Ce document n'est pas dans votre dossier.", code="DMP.HOLDER_ONLY")
-    seen = access.enter(by, patient, action, (version.reference,)).admits(access.facts_of(version.resource, patient))
+    seen = access.enter(by, patient, action, (version.reference,)).admits(queries.store().facts(version.resource))
     if not seen.allowed:
         raise access.refuse(by, patient, action, seen, (version.reference,))
 
 
 def _relabel(by: Caller, document: str, add: Sequence[str], remove: Sequence[str]) -> Version:
     resource = queries.require(document).resource
-    return update_metadata(by=by, document=document, after={**resource, "securityLabel": metadata.relabelled(resource, add, remove)})
+    return update_metadata(
+        by=by, document=document, after={**resource, "securityLabel": metadata.relabelled(resource, add, remove)}
+    )
 
 
 def mask(*, by: Caller, document: str) -> Version:

@@ -19,14 +19,26 @@ def _holder(by: Caller, patient: str) -> None:
 
 def _professional(identifier: str) -> None:
     if not (identifier.isascii() and identifier.replace("/", "").isalnum() and 2 <= len(identifier) <= 32):
-        raise Invalid("L'identifiant national du professionnel (8 + RPPS) est attendu.", code="DMP.PROFESSIONAL", path="professional")
+        raise Invalid(
+            "L'identifiant national du professionnel (8 + RPPS) est attendu.",
+            code="DMP.PROFESSIONAL",
+            path="professional",
+        )
 
 
-def _set(by: Caller, patient: str, professional: str, name: str, permission: str, ground: str, until: datetime | None) -> None:
+def _set(
+    by: Caller, patient: str, professional: str, name: str, permission: str, ground: str, until: datetime | None
+) -> None:
     Authorisation.objects.update_or_create(
         patient=patient,
         professional=professional,
-        defaults={"permission": permission, "ground": ground, "since": datetime.now(UTC), "until": until, **({"name": name} if name else {})},
+        defaults={
+            "permission": permission,
+            "ground": ground,
+            "since": datetime.now(UTC),
+            "until": until,
+            **({"name": name} if name else {}),
+        },
     )
 
 
@@ -43,16 +55,22 @@ def authorise(
         colleague = by.kind == "professional" and rights(by, patient).permission == "allowed"
         if not (own or colleague):
             _holder(by, patient)
-        blocked = Authorisation.objects.filter(patient=patient, professional=professional, permission="blocked").exists()
+        blocked = Authorisation.objects.filter(
+            patient=patient, professional=professional, permission="blocked"
+        ).exists()
         if blocked and by.kind == "professional":
-            raise Forbidden("Le titulaire de ce dossier a bloqué cet accès : lui seul peut le rouvrir.", code="DMP.BLOCKED")
+            raise Forbidden(
+                "Le titulaire de ce dossier a bloqué cet accès : lui seul peut le rouvrir.", code="DMP.BLOCKED"
+            )
         if by.kind == "professional" and not Record.objects.filter(pk=patient, state=State.ACTIF).exists():
             raise Conflict("Ce dossier médical partagé n'est pas ouvert.", code="DMP.STATE")
         chosen = ground or ("consentement" if by.kind == "professional" else "titulaire")
         if chosen not in GROUNDS:
             raise Invalid("Ce fondement d'autorisation n'existe pas.", code="DMP.GROUND", path="ground")
         _set(by, patient, professional, name, "allowed", chosen, until)
-        audit.trace(by=by, action="dmp.authorise", patient=patient, detail={"professionnel": professional, "fondement": chosen})
+        audit.trace(
+            by=by, action="dmp.authorise", patient=patient, detail={"professionnel": professional, "fondement": chosen}
+        )
         events.emit("dmp.authorised", {"patient": patient, "professional": professional}, key=patient)
 
 
@@ -86,7 +104,9 @@ def declare_treating_doctor(*, by: Caller, patient: str, professional: str, name
         if not Record.objects.filter(pk=patient).update(treating_doctor=professional):
             raise Conflict("Cette personne n'a pas de dossier médical partagé.", code="DMP.STATE")
         _set(by, patient, professional, name, "allowed", "medecin_traitant", None)
-        audit.trace(by=by, action="dmp.declare_treating_doctor", patient=patient, detail={"professionnel": professional})
+        audit.trace(
+            by=by, action="dmp.declare_treating_doctor", patient=patient, detail={"professionnel": professional}
+        )
         events.emit("dmp.treating_doctor", {"patient": patient, "professional": professional}, key=patient)
 
 

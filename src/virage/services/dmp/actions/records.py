@@ -29,7 +29,9 @@ def _moved(by: Caller, patient: str, verb: str, event: str, **changes: Any) -> R
     """Takes the record through a verb of its life cycle, inside one transaction. Raises `Conflict` (`DMP.STATE`)."""
     with db.transaction():
         db.lock(f"dmp.record:{patient}")
-        record = Record.objects.select_for_update().filter(pk=patient).first() or Record(patient=patient, state=State.NON_CREE)
+        record = Record.objects.select_for_update().filter(pk=patient).first() or Record(
+            patient=patient, state=State.NON_CREE
+        )
         record.state = rules.move(State(record.state), verb)
         for name, value in changes.items():
             setattr(record, name, value)

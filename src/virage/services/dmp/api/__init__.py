@@ -2,17 +2,17 @@
 
 from virage.core import access as engine
 from virage.core.fhir import FhirService
-from virage.services.dmp import codes, queries
+from virage.services.dmp import codes
 from virage.services.dmp.access import policy
 from virage.services.dmp.api import consultation, deposits, patients, traces
-from virage.services.dmp.api.parameters import SEARCH_PARAMETERS
+from virage.services.dmp.parameters import SEARCH_PARAMETERS, SPACE
 
-engine.register(queries.SPACE, policy)
+engine.register(SPACE.name, policy)
 
 SERVICE = FhirService(
     base="/dmp/fhir",
-    space=queries.SPACE,
-    code=5,
+    space=SPACE.name,
+    code=SPACE.code,
     title="Dossier médical partagé",
     types={
         "DocumentReference": {"read", "search-type", "create", "patch"},

@@ -14,7 +14,9 @@ def absolute(request: FhirRequest, body: bytes) -> bytes:
     return _ADDRESS.sub(b'"url":"' + request.base.encode() + b"/Binary/", body) if request.base else body
 
 
-def present(request: FhirRequest, service: FhirService, version: Version, status: int = 200, **headers: str) -> FhirResponse:
+def present(
+    request: FhirRequest, service: FhirService, version: Version, status: int = 200, **headers: str
+) -> FhirResponse:
     """A version as the answer to a read or a write; `Prefer: return=minimal` leaves a write without body."""
     found = {**representation.version_headers(version), **headers}
     if status != 200 or request.method == "PATCH":
@@ -30,7 +32,9 @@ def location(request: FhirRequest, version: Version) -> str:
     return f"{request.base}/{version.reference}/_history/{version.version}"
 
 
-def searchset(request: FhirRequest, resources: list[dict[str, Any]], links: list[dict[str, str]] | None = None) -> FhirResponse:
+def searchset(
+    request: FhirRequest, resources: list[dict[str, Any]], links: list[dict[str, str]] | None = None
+) -> FhirResponse:
     """A Bundle of resources that are not in this base's store."""
     entries = [
         {
@@ -41,7 +45,10 @@ def searchset(request: FhirRequest, resources: list[dict[str, Any]], links: list
         for one in resources
     ]
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
-    bundle["link"] = [{"relation": "self", "url": f"{request.base}/{request.path}?{request.query}".rstrip("?")}, *(links or [])]
+    bundle["link"] = [
+        {"relation": "self", "url": f"{request.base}/{request.path}?{request.query}".rstrip("?")},
+        *(links or []),
+    ]
     if links:
         del bundle["total"]
     if entries:

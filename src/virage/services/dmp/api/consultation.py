@@ -37,18 +37,18 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
         response = router.default(request, service)
     audit.trace(by=request.caller, action="dmp.search", patient=patient)
     if b'"List"' in response.body:
-        response.body = _thinned(response.body, documents, patient)
+        response.body = _thinned(response.body, documents)
     response.body = answers.absolute(request, response.body)
     return response
 
 
-def _thinned(body: bytes, documents: Filter, patient: str) -> bytes:
+def _thinned(body: bytes, documents: Filter) -> bytes:
     """The Bundle with its lots cut to the documents that the caller sees; a lot of which nothing is left goes."""
     bundle = json.loads(body)
     kept = []
     for entry in bundle.get("entry", ()):
         resource = entry["resource"]
-        if resource.get("resourceType") == "List" and not thin(resource, documents, patient):
+        if resource.get("resourceType") == "List" and not thin(resource, documents):
             continue
         kept.append(entry)
     if len(kept) != len(bundle.get("entry", ())):
@@ -59,10 +59,10 @@ def _thinned(body: bytes, documents: Filter, patient: str) -> bytes:
     return json.dumps(bundle)
 
 
-def thin(lot: dict[str, Any], documents: Filter, patient: str) -> bool:
+def thin(lot: dict[str, Any], documents: Filter) -> bool:
     """Cuts a lot, in place, to what the caller sees; false when it held documents and none is left."""
     entries = lot.get("entry") or []
-    kept = [entry for entry in entries if _seen(str((entry.get("item") or {}).get("reference", "")), documents, patient)]
+    kept = [entry for entry in entries if _seen(str((entry.get("item") or {}).get("reference", "")), documents)]
     if len(kept) != len(entries):
         lot["entry"] = kept
         if not kept:
@@ -70,12 +70,12 @@ def thin(lot: dict[str, Any], documents: Filter, patient: str) -> bool:
     return bool(kept) or not entries
 
 
-def _seen(reference: str, documents: Filter, patient: str) -> bool:
+def _seen(reference: str, documents: Filter) -> bool:
     kind, _, ident = reference.partition("/")
     if kind != "DocumentReference":
         return True
     version = queries.document(ident)
-    return version is not None and documents.admits(access.facts_of(version.resource, patient)).allowed
+    return version is not None and documents.admits(queries.store().facts(version.resource)).allowed
 
 
 def read(request: FhirRequest, service: FhirService) -> FhirResponse:
@@ -95,7 +95,7 @@ def read_lot(request: FhirRequest, service: FhirService) -> FhirResponse:
     patient = queries.patient_of(lot)
     documents = access.enter(request.caller, patient, "dmp.consult", (version.reference,))
     facts = Facts("List", version.id, frozenset({patient}))
-    if not access.lot_filter(request.caller, patient).admits(facts).allowed or not thin(lot, documents, patient):
+    if not access.lot_filter(request.caller, patient).admits(facts).allowed or not thin(lot, documents):
         raise Unknown("Ce lot n'existe pas.", code="DMP.NO_LOT")
     audit.trace(by=request.caller, action="dmp.consult", patient=patient, entities=(version.reference,))
     return FhirResponse.of(lot)

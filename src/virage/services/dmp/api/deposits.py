@@ -38,7 +38,9 @@ def _sound(resource: dict[str, Any], path: str) -> list[Issue]:
     try:
         writes.check(resource)
     except VirageError as error:
-        return [Issue(one.code, one.text, f"{path}.{one.path}" if one.path else path, one.severity) for one in error.issues]
+        return [
+            Issue(one.code, one.text, f"{path}.{one.path}" if one.path else path, one.severity) for one in error.issues
+        ]
     return []
 
 
@@ -46,7 +48,9 @@ def transaction(request: FhirRequest, service: FhirService) -> FhirResponse:
     """ITI-65: a lot of documents, all or nothing. 200, 400, 403, 409, 413, 422."""
     bundle = request.resource
     if bundle.get("resourceType") != "Bundle" or bundle.get("type") != "transaction":
-        raise Malformed("Un lot de documents est un Bundle de type « transaction ».", code="DMP.SUBMISSION", path="Bundle.type")
+        raise Malformed(
+            "Un lot de documents est un Bundle de type « transaction ».", code="DMP.SUBMISSION", path="Bundle.type"
+        )
     _scoped(request, service, "create")
     _localised(request, bundle)
     lot = submission.parse(bundle)
@@ -94,7 +98,9 @@ def create(request: FhirRequest, service: FhirService) -> FhirResponse:
     """ITI-105: one DocumentReference with its data. 201, 400, 403, 409, 413, 422."""
     resource = request.resource
     if resource.get("resourceType") != "DocumentReference":
-        raise Malformed("Une fiche de document (DocumentReference) est attendue.", code="DMP.SUBMISSION", path="resourceType")
+        raise Malformed(
+            "Une fiche de document (DocumentReference) est attendue.", code="DMP.SUBMISSION", path="resourceType"
+        )
     _scoped(request, service, "create")
     _localised(request, resource)
     writes.check(resource)

@@ -30,7 +30,10 @@ def _described(request: FhirRequest, patient: str) -> dict[str, Any]:
         {"url": "statut", "valueCode": str(record.state)},
         {"url": "autorisation", "valueCode": known.permission or ("titulaire" if known.holder else "aucune")},
         {"url": "rattachement-mes", "valueBoolean": record.attached_to_space},
-        {"url": "medecin-traitant", "valueBoolean": bool(record.treating_doctor) and record.treating_doctor == by.subject},
+        {
+            "url": "medecin-traitant",
+            "valueBoolean": bool(record.treating_doctor) and record.treating_doctor == by.subject,
+        },
     ]
     if record.closed_at:
         parts.append({"url": "date-fermeture", "valueDateTime": record.closed_at.isoformat(timespec="seconds")})
@@ -46,7 +49,9 @@ def _entitled(request: FhirRequest, service: FhirService) -> None:
     with access.opened(Everything()):
         rights.rule(request, service, request.interaction, "Patient")
     if request.caller.kind not in ("citizen", "professional", "software", "system"):
-        raise Forbidden("L'état d'un dossier médical partagé est réservé à son titulaire et aux professionnels.", code="DMP.KIND")
+        raise Forbidden(
+            "L'état d'un dossier médical partagé est réservé à son titulaire et aux professionnels.", code="DMP.KIND"
+        )
 
 
 def _guarded(request: FhirRequest, service: FhirService, resource: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +71,11 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
     _entitled(request, service)
     unknown = [name for name, _ in request.params if name not in _ALLOWED]
     if unknown:
-        raise Malformed("Ici un patient se cherche par son INS (identifier) seulement.", code="FHIR.PARAM_UNKNOWN", path="identifier")
+        raise Malformed(
+            "Ici un patient se cherche par son INS (identifier) seulement.",
+            code="FHIR.PARAM_UNKNOWN",
+            path="identifier",
+        )
     wanted = request.param("_id") or ""
     identifier = request.param("identifier")
     if identifier:

@@ -12,7 +12,9 @@ from virage.core.fhir.interactions import rights
 from virage.services.dmp import access, queries
 from virage.services.dmp.api import answers, whose
 
-_ALLOWED = frozenset({"patient", "entity", "date", "action", "subtype", "agent", "_count", "_cursor", "_sort", "_format", "_pretty"})
+_ALLOWED = frozenset(
+    {"patient", "entity", "date", "action", "subtype", "agent", "_count", "_cursor", "_sort", "_format", "_pretty"}
+)
 _MOST = 1000
 _PAGES = 20
 
@@ -21,7 +23,9 @@ def _owned(request: FhirRequest, service: FhirService) -> None:
     with access.opened(Everything()):
         rights.rule(request, service, request.interaction, "AuditEvent")
     if request.caller.kind not in ("citizen", "system"):
-        raise Forbidden("Les traces d'un dossier médical partagé sont réservées à son titulaire.", code="DMP.HOLDER_ONLY")
+        raise Forbidden(
+            "Les traces d'un dossier médical partagé sont réservées à son titulaire.", code="DMP.HOLDER_ONLY"
+        )
 
 
 def read(request: FhirRequest, service: FhirService) -> FhirResponse:
@@ -74,7 +78,9 @@ def _moment(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
-        raise Malformed("Le repère de page est illisible : reprenez la recherche.", code="FHIR.CURSOR", path="_cursor") from None
+        raise Malformed(
+            "Le repère de page est illisible : reprenez la recherche.", code="FHIR.CURSOR", path="_cursor"
+        ) from None
     return moment.astimezone()
 
 
@@ -108,7 +114,14 @@ def _holds(event: dict[str, Any], name: str, value: str) -> bool:
 def _dated(recorded: str, asked: str) -> bool:
     prefix, bare = (asked[:2], asked[2:]) if asked[:2].isalpha() else ("eq", asked)
     day = recorded[: len(bare)]
-    comparison = {"eq": day == bare, "ge": day >= bare, "gt": day > bare, "le": day <= bare, "lt": day < bare, "ne": day != bare}
+    comparison = {
+        "eq": day == bare,
+        "ge": day >= bare,
+        "gt": day > bare,
+        "le": day <= bare,
+        "lt": day < bare,
+        "ne": day != bare,
+    }
     if prefix not in comparison:
         raise Malformed("Ce préfixe de date n'existe pas : eq, ne, ge, gt, le, lt.", code="FHIR.PARAM", path="date")
     return comparison[prefix]

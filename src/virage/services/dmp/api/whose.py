@@ -9,7 +9,14 @@ from virage.services.dmp import identities, queries
 from virage.trust import ins
 
 _IDENTIFIED = frozenset(
-    {"patient.identifier", "subject.identifier", "patient:Patient.identifier", "subject:Patient.identifier", "patient:identifier", "subject:identifier"}
+    {
+        "patient.identifier",
+        "subject.identifier",
+        "patient:Patient.identifier",
+        "subject:Patient.identifier",
+        "patient:identifier",
+        "subject:identifier",
+    }
 )
 _NAMED = frozenset({"patient", "subject", "subject:Patient", "patient:Patient"})
 
@@ -19,7 +26,9 @@ def _by_identifier(value: str) -> str:
     pairs = identities.ins_identifiers([(system, number)])
     if not bar or not pairs:
         raise Malformed(
-            "Le patient se désigne par son INS : patient.identifier=urn:oid:OID|MATRICULE.", code="DMP.NO_PATIENT", path="patient.identifier"
+            "Le patient se désigne par son INS : patient.identifier=urn:oid:OID|MATRICULE.",
+            code="DMP.NO_PATIENT",
+            path="patient.identifier",
         )
     return ins.require_qualified(*pairs[0]).patient
 
@@ -37,7 +46,11 @@ def resolve(request: FhirRequest) -> str:
             found.add(_by_identifier(value))
         elif name in _NAMED:
             if value.startswith("http"):
-                value = value[value.find("Patient/") :] if request.base and value.startswith(request.base.removesuffix("/dmp/fhir")) else value
+                value = (
+                    value[value.find("Patient/") :]
+                    if request.base and value.startswith(request.base.removesuffix("/dmp/fhir"))
+                    else value
+                )
             found.add(value.removeprefix("Patient/"))
         else:
             kept.append((name, value))
@@ -49,7 +62,8 @@ def resolve(request: FhirRequest) -> str:
         found.add(request.caller.patient)
     if len(found) != 1:
         raise Malformed(
-            "Une recherche porte sur le dossier d'un seul patient : patient.identifier=urn:oid:OID|MATRICULE.", code="DMP.NO_PATIENT"
+            "Une recherche porte sur le dossier d'un seul patient : patient.identifier=urn:oid:OID|MATRICULE.",
+            code="DMP.NO_PATIENT",
         )
     patient = found.pop()
     request.parsed_params = [("patient", f"Patient/{patient}"), *kept]
@@ -68,12 +82,21 @@ def _of_documents(request: FhirRequest, params: list[tuple[str, str]]) -> set[st
 
 def only_document(request: FhirRequest) -> Version:
     """The one document that the criteria of a conditional patch name. Raises `Unknown`, `Invalid` (412), `Malformed`."""
-    criteria = [(name, value) for name, value in parse_qsl(request.query, keep_blank_values=True) if name == "identifier"]
+    criteria = [
+        (name, value) for name, value in parse_qsl(request.query, keep_blank_values=True) if name == "identifier"
+    ]
     if not criteria:
-        raise Malformed("Une mise à jour désigne le document par son identifiant : ?identifier=…", code="DMP.NO_DOCUMENT")
+        raise Malformed(
+            "Une mise à jour désigne le document par son identifiant : ?identifier=…", code="DMP.NO_DOCUMENT"
+        )
     page = queries.store().search("DocumentReference", criteria, access=Everything(), count=2)
     if not page.matches:
         raise Unknown("Ce document n'existe pas.", code="DMP.NO_DOCUMENT")
     if len(page.matches) > 1:
-        raise Invalid("Cet identifiant désigne plusieurs documents.", code="DMP.SEVERAL_DOCUMENTS", status=412, issue="multiple-matches")
+        raise Invalid(
+            "Cet identifiant désigne plusieurs documents.",
+            code="DMP.SEVERAL_DOCUMENTS",
+            status=412,
+            issue="multiple-matches",
+        )
     return page.matches[0]

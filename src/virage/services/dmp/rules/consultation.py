@@ -47,7 +47,9 @@ def may_consult(by: Caller, rights: Rights) -> Decision:
             return YES
         return _no("state", f"Votre dossier médical partagé {LABELS[rights.state]}.")
     if by.kind != "professional":
-        return _no("kind", "Seuls le titulaire et les professionnels authentifiés consultent un dossier médical partagé.")
+        return _no(
+            "kind", "Seuls le titulaire et les professionnels authentifiés consultent un dossier médical partagé."
+        )
     if rights.permission == "blocked":
         return _no("blocked", "Le titulaire de ce dossier a bloqué votre accès.")
     if rights.state is not State.ACTIF:
@@ -86,7 +88,9 @@ def may_feed(by: Caller, rights: Rights) -> Decision:
     if rights.holder or by.kind == "system":
         return YES
     if by.kind not in ("professional", "software"):
-        return _no("kind", "Seuls le titulaire, un professionnel ou son logiciel alimentent un dossier médical partagé.")
+        return _no(
+            "kind", "Seuls le titulaire, un professionnel ou son logiciel alimentent un dossier médical partagé."
+        )
     if rights.permission == "blocked":
         return _no("blocked", "Le titulaire de ce dossier a bloqué votre accès.")
     return YES

@@ -46,12 +46,15 @@ def labels(resource: Mapping[str, Any]) -> frozenset[str]:
 def is_archived(resource: Mapping[str, Any]) -> bool:
     """Whether the PDSm extension says archived."""
     return any(
-        one.get("url") == codes.IS_ARCHIVED and one.get("valueBoolean") is True for one in resource.get("extension") or ()
+        one.get("url") == codes.IS_ARCHIVED and one.get("valueBoolean") is True
+        for one in resource.get("extension") or ()
     )
 
 
 def _fixed_part(resource: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in resource.items() if key not in ("status", "securityLabel", "meta", "extension")}
+    kept = {
+        key: value for key, value in resource.items() if key not in ("status", "securityLabel", "meta", "extension")
+    }
     others = [one for one in resource.get("extension") or () if one.get("url") != codes.IS_ARCHIVED]
     return {**kept, "extension": others}
 
@@ -66,7 +69,9 @@ def change(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change:
     old, new = labels(before), kept_level(before, after)
     unknown = (new - old) - codes.VISIBILITY.keys() - codes.CONFIDENTIALITY_CODES
     if unknown:
-        raise Invalid("Ce code de confidentialité n'est pas connu.", code="DMP.LABEL", path="DocumentReference.securityLabel")
+        raise Invalid(
+            "Ce code de confidentialité n'est pas connu.", code="DMP.LABEL", path="DocumentReference.securityLabel"
+        )
     status = (str(before.get("status")), str(after.get("status")))
     archived = is_archived(after)
     return Change(
@@ -98,9 +103,11 @@ def require_right(asked: Change, *, author: bool, holder: bool) -> None:
         raise Forbidden("Seuls l'auteur et le titulaire archivent un document.", code="DMP.ARCHIVE")
 
 
-def relabelled(resource: Mapping[str, Any], add: Iterable[str] = (), remove: Iterable[str] = ()) -> list[dict[str, Any]]:
+def relabelled(
+    resource: Mapping[str, Any], add: Iterable[str] = (), remove: Iterable[str] = ()
+) -> list[dict[str, Any]]:
     """The `securityLabel` list with these codes added and removed, in canonical form, one code per label."""
-    wanted = [code for code in labels(resource) if code not in set(remove)] + [one for one in add]
+    wanted = [code for code in labels(resource) if code not in set(remove)] + list(add)
     return canonical(wanted)
 
 
