@@ -59,17 +59,18 @@ def load(path: Path, by: Caller) -> Report:
     report = Report()
     progress = Progress(path.name, path.stat().st_size // 1024, "kio")
     seen = _Seen()
-    batch: list[dict[str, Any]] = []
+    batch: dict[str, dict[str, Any]] = {}
     with Rejects("annuaire", path, report) as rejects:
         for _, lines in groupby(
             _lines(path, report, rejects, progress), key=lambda line: line["Identification nationale PP"]
         ):
-            batch += _person(list(lines), seen, rejects)
+            for entry in _person(list(lines), seen, rejects, batch):
+                batch[entry["id"]] = entry
             if len(batch) >= _BATCH:
-                actions.put(by=by, entries=batch, report=report)
-                batch = []
+                actions.put(by=by, entries=batch.values(), report=report)
+                batch.clear()
         if batch:
-            actions.put(by=by, entries=batch, report=report)
+            actions.put(by=by, entries=batch.values(), report=report)
     progress.end()
     actions.finish(by=by, kind="extraction", report=report)
     return report
@@ -136,7 +137,9 @@ def _flaw(line: Line) -> str:
     return ""
 
 
-def _person(lines: list[Line], seen: _Seen, rejects: Rejects) -> Iterator[dict[str, Any]]:
+def _person(
+    lines: list[Line], seen: _Seen, rejects: Rejects, batch: dict[str, dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
     first = lines[0]
     idnat = first["Identification nationale PP"]
     professions = _unique((line["Code profession"], line["Code catégorie professionnelle"]) for line in lines)
@@ -162,7 +165,7 @@ def _person(lines: list[Line], seen: _Seen, rejects: Rejects) -> Iterator[dict[s
     )
     mark = hash(idnat)
     if mark in seen.people:
-        person = _added(person)
+        person = _added(person, batch)
     seen.people.add(mark)
     yield person
     roles: dict[str, dict[str, Any]] = {}
@@ -195,9 +198,9 @@ def _person(lines: list[Line], seen: _Seen, rejects: Rejects) -> Iterator[dict[s
     yield from roles.values()
 
 
-def _added(person: dict[str, Any]) -> dict[str, Any]:
+def _added(person: dict[str, Any], batch: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A person met again later in the file: their qualifications come on top of those written before."""
-    there = queries.present("Practitioner", [person["id"]]).get(person["id"])
+    there = batch.get(person["id"]) or queries.present("Practitioner", [person["id"]]).get(person["id"])
     if there is None:
         return person
     before = there.get("qualification", [])

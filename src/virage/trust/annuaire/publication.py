@@ -24,6 +24,7 @@ _SYSTEMS = {
 }
 _KEY_TYPES = {"IDNPS", "IDNST"}
 _TYPES = ("Practitioner", "PractitionerRole", "Organization", "HealthcareService", "Device")
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
 
 
@@ -32,7 +33,10 @@ def load(path: Path, by: Caller) -> Report:
     report = Report()
     with Rejects("annuaire", path, report) as rejects:
         found = []
-        for number, source in enumerate(_resources(_read(path)), start=1):
+        content, cut_short = _read(path)
+        if cut_short:
+            rejects.warn(0, "le fichier est coupé : ses crochets ont été refermés")
+        for number, source in enumerate(_resources(content), start=1):
             report.read += 1
             resource, mended = mend(source)
             if resource is None:
@@ -50,13 +54,28 @@ def load(path: Path, by: Caller) -> Report:
     return report
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> tuple[Any, bool]:
+    """The content, and whether the file was cut before its last brackets."""
     try:
         text = path.read_text("utf-8-sig")
+        closing = _missing(text)
         # A comma before a closing bracket is outside JSON but inside these files.
-        return plain_json.loads(_STRING.sub(lambda m: "" if m[0] == "," else m[0], text))
+        text = _STRING.sub(lambda m: "" if m[0] == "," else m[0], text.rstrip().rstrip(",") + closing)
+        return plain_json.loads(text), bool(closing)
     except (ValueError, RecursionError):
         raise Malformed("Ce fichier JSON de l'annuaire est illisible.", code="ANNUAIRE.JSON") from None
+
+
+def _missing(text: str) -> str:
+    """The brackets that would close what is left open at the end."""
+    open_: list[str] = []
+    for bracket in _BRACKET.finditer(text):
+        match bracket[0]:
+            case "{" | "[":
+                open_.append("}" if bracket[0] == "{" else "]")
+            case "}" | "]" if open_:
+                open_.pop()
+    return "".join(reversed(open_))
 
 
 def _resources(value: Any) -> Iterator[Any]:
