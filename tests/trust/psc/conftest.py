@@ -5,18 +5,21 @@ import re
 import secrets
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from socketserver import ThreadingMixIn
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import httpx
 import pytest
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 
+from tests.conftest import clone, drop, use
 from virage.core import settings as house_settings
 from virage.core.accounts import actions, portals, rules, tokens
+from virage.core.accounts.models import Account, ProviderSession
 from virage.core.callers import system
+from virage.trust.psc.models import EcpsRequest
 
 BY = system("test")
 SECRET = "s" * 43
@@ -39,19 +42,23 @@ class Live:
 
     url: str
     client_key: ECKey
-    doctor: str = "essai-medecin"
+    client_rsa: RSAKey
     rpps: str = "99900000011"
-    others: dict = field(default_factory=dict)
 
     def path(self, path: str) -> str:
         return self.url + path
 
 
-@pytest.fixture
-def live(own_database, monkeypatch) -> Iterator[Live]:
+@pytest.fixture(scope="module")
+def house(database_server, django_db_setup, django_db_blocker) -> Iterator[Live]:
+    """One server and one database for a file of tests: what a test leaves behind, `live` takes away."""
     from django.core.wsgi import get_wsgi_application
     from django.db import connections
 
+    before = connections["default"].settings_dict["NAME"]
+    name = f"{before}_psc_{secrets.token_hex(4)}"
+    clone(database_server, name)
+    use(database_server, name)
     house_settings.folder("static")  # WhiteNoise warns where it is missing
     application = get_wsgi_application()
 
@@ -64,20 +71,37 @@ def live(own_database, monkeypatch) -> Iterator[Live]:
         return [body]
 
     server = make_server("127.0.0.1", 0, closing, _Server, _Quiet)
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("VIRAGE_BASE_URL", url)
-    tokens.forget()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
     key = ECKey.generate_key("P-256", {"kid": "lps-1", "use": "sig"})
-    people(key)
-    yield Live(url, key)
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        patch.setenv("VIRAGE_BASE_URL", url)
+        people(key, _RSA)
+        yield Live(url, key, _RSA)
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        connections["default"].close()
+    use(database_server, before)
+    drop(database_server, name)
 
 
-def people(key: ECKey) -> None:
+@pytest.fixture
+def live(house, django_db_blocker) -> Iterator[Live]:
+    """The server, with nobody signed in, nothing waiting and no phone locked."""
+    with django_db_blocker.unblock():
+        EcpsRequest.objects.all().delete()
+        ProviderSession.objects.all().delete()
+        Account.objects.update(pin_failures=0, locked_until=None)
+        tokens.forget()
+        yield house
+
+
+_RSA = RSAKey.generate_key(2048, {"kid": "lps-2", "use": "sig"})
+
+
+def people(key: ECKey, rsa: RSAKey) -> None:
     actions.ensure_account(
         by=BY,
         login="essai-medecin",
@@ -110,7 +134,7 @@ def people(key: ECKey) -> None:
         kind="software",
         name="Logiciel des essais",
         client_secret=SECRET,
-        client_keys={"keys": [key.as_dict(private=False)]},
+        client_keys={"keys": [key.as_dict(private=False), rsa.as_dict(private=False)]},
         scopes=["openid", "scope_all", "user/*.cruds", "system/*.cruds"],
         redirect_uris=[BACK, "http://127.0.0.1/*"],
         logout_uris=["http://127.0.0.1:9/fini"],

@@ -1,6 +1,7 @@
 """Reads of accounts."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from virage.core import settings
@@ -10,8 +11,15 @@ from virage.core.callers import Caller
 from virage.core.errors import Unknown
 from virage.core.pki import keys_folder
 
-SECRET_SUFFIX = ".client-secret"  # noqa: S105 - a file's name
-KEY_SUFFIX = ".client-key.json"
+
+def client_secret_file(client_id: str) -> Path:
+    """Where the sandbox keeps the secret of a demonstration program."""
+    return keys_folder() / f"{client_id}.client-secret"
+
+
+def client_key_file(client_id: str) -> Path:
+    """Where the sandbox keeps the private key (JWK) by which a demonstration program signs its assertions."""
+    return keys_folder() / f"{client_id}.client-key.json"
 
 
 def find(login: str) -> Account:
@@ -81,6 +89,6 @@ def _card(account: Account) -> dict[str, str]:
         "client_id": account.client_id,
     }
     if settings.sandbox() and account.client_id:
-        kept = keys_folder() / f"{account.client_id}{SECRET_SUFFIX}"
+        kept = client_secret_file(account.client_id)
         facts["client_secret"] = kept.read_text().strip() if kept.exists() else ""
     return {name: value for name, value in facts.items() if value}

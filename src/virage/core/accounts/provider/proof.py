@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from virage.core import settings
-from virage.core.accounts import rules, tokens
+from virage.core.accounts import queries, rules, tokens
 from virage.core.accounts.models import Account
 from virage.core.accounts.provider import actions
 from virage.core.accounts.provider.errors import OAuthError
@@ -89,7 +89,9 @@ def _by_key(issuer: Issuer, form: Mapping[str, str], called: str) -> Account:
     _check_claims(issuer, claims, client_id, called)
     jti, expires = str(claims["jti"]), datetime.fromtimestamp(int(claims["exp"]), UTC)
     fresh = actions.remember_assertion(
-        digest=rules.digest(f"{client_id}\0{jti}"), expires=expires + timedelta(seconds=LEEWAY)
+        by=queries.caller_of(client, scopes=()),
+        digest=rules.digest(f"{client_id}\0{jti}"),
+        expires=expires + timedelta(seconds=LEEWAY),
     )
     if not fresh:
         raise _refuse("Cette assertion a déjà servi : en signer une nouvelle, avec un autre jti.")

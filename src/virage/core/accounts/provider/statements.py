@@ -81,12 +81,8 @@ def introspection(issuer: Issuer, token: str) -> dict[str, Any]:
         return _of_refresh(issuer, token)
     if grant is None:
         return _of_program(issuer, claims)
-    said = {
-        **_common(issuer, grant),
-        **{name: claims[name] for name in ("exp", "iat", "jti", "scope", "purpose", "reason") if name in claims},
-        "typ": "Bearer",
-        "token_type": "Bearer",
-    }
+    said = _common(issuer, grant) | {"typ": "Bearer", "token_type": "Bearer"}
+    said |= {name: claims[name] for name in ("exp", "iat", "jti", "scope", "purpose", "reason") if name in claims}
     return said | issuer.introspected(grant.account, grant)
 
 
