@@ -1,0 +1,237 @@
+"""The citizen's pages: parse, call, render."""
+
+import csv
+import io
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from virage.core.accounts import door
+from virage.core.errors import Malformed
+from virage.platforms.ens import actions, queries
+from virage.platforms.ens.forms import ClosingForm, DocumentFilter, PermissionForm, ProfessionalSearch
+from virage.services import dmp
+from virage.trust import annuaire, interop
+from virage.trust import ins as identities
+
+_PAGE = 30
+
+
+def _about(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
+    """What every page of the space shows: whose it is, and where the record stands."""
+    by = request.caller
+    return {
+        "title": title,
+        "identity": identities.of_patient(by.patient),
+        "record": dmp.record_state(by.patient),
+        **more,
+    }
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Malformed("La page demandée n’existe pas : repartez du début de la liste.", code="ENS.CURSOR") from error
+
+
+@require_GET
+@door("citizen")
+def home(request: HttpRequest) -> HttpResponse:
+    """What is new, and the ways in."""
+    by = request.caller
+    context = _about(request, "Mon espace santé", notices=queries.notices(by.patient, unread=True, count=10))
+    if context["record"].state in dmp.READABLE:
+        found, _ = dmp.documents_for(by, by.patient, count=5)
+        context["documents"] = [dmp.summary(resource) for resource in found]
+        context["accesses"] = [line for line in queries.accesses(by, count=30) if not line.is_own][:5]
+    return render(request, "ens/home.html", context)
+
+
+@require_GET
+@door("citizen")
+def documents(request: HttpRequest) -> HttpResponse:
+    """The documents of the record, newest first, filtered by the address."""
+    by = request.caller
+    form = DocumentFilter(request.GET or None)
+    params = form.params() if form.is_valid() else []
+    context = _about(request, "Mes documents", form=form)
+    if context["record"].state in dmp.READABLE:
+        found, following = dmp.documents_for(
+            by, by.patient, params, count=_PAGE, cursor=request.GET.get("suite") or None, archived=form.with_archived()
+        )
+        context["documents"] = [dmp.summary(resource) for resource in found]
+        if following:
+            query = {key: value for key, value in request.GET.items() if key != "suite"}
+            context["next_url"] = f"?{urlencode({**query, 'suite': following})}"
+    return render(request, "ens/documents.html", context)
+
+
+@require_GET
+@door("citizen")
+def document(request: HttpRequest, ident: str) -> HttpResponse:
+    """One document, readable, with what can be done and who has seen it."""
+    by = request.caller
+    version, _ = dmp.visible(by, ident, "dmp.consult")
+    content, mime = dmp.content(ident)
+    seen = [line for line in queries.accesses(by, count=200) if line.document == ident]
+    context = _about(
+        request,
+        "Document",
+        document=dmp.summary(version.resource),
+        rendered=interop.render(content) if interop.is_cda_type(mime) else "",
+        mime=mime,
+        is_text=mime.startswith("text/plain"),
+        text=content.decode("utf-8", "replace") if mime.startswith("text/plain") else "",
+        accesses=seen[:20],
+    )
+    return render(request, "ens/document.html", context)
+
+
+@require_GET
+@door("citizen")
+def download(request: HttpRequest, ident: str) -> HttpResponse:
+    """The very bytes of a document."""
+    content, mime = dmp.retrieve(request.caller, ident)
+    # Never shown inside our own pages as HTML: what others wrote is downloaded, a PDF or an image may be shown.
+    shown = mime in ("application/pdf", "image/jpeg", "image/png", "image/tiff")
+    disposition = "inline" if shown and request.GET.get("voir") else "attachment"
+    ending = {"application/pdf": "pdf", "text/xml": "xml", "application/xml": "xml", "text/plain": "txt"}.get(mime, "bin")
+    response = HttpResponse(content, content_type=mime)
+    response["Content-Disposition"] = f"{disposition}; filename=\"document-{quote(ident)}.{ending}\""
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+@require_POST
+@door("citizen")
+def visibility(request: HttpRequest, ident: str) -> HttpResponse:
+    """Mask a document, or show it again."""
+    by = request.caller
+    if request.POST.get("action") == "masquer":
+        dmp.mask(by=by, document=ident)
+        messages.success(request, "Le document est masqué : seul son auteur le voit encore parmi les professionnels.")
+    elif request.POST.get("action") == "demasquer":
+        dmp.unmask(by=by, document=ident)
+        messages.success(request, "Le document est de nouveau visible par les professionnels autorisés.")
+    else:
+        raise Malformed("Choisissez de masquer ou de démasquer le document.", code="ENS.VISIBILITY")
+    return redirect("ens:document", ident=ident)
+
+
+@require_GET
+@door("citizen")
+def accesses(request: HttpRequest) -> HttpResponse:
+    """Who looked at what, when, in which mode and why."""
+    by = request.caller
+    only_others = request.GET.get("qui", "autres") != "tous"
+    found = queries.accesses(by, before=_moment(request.GET.get("avant", "")), count=_PAGE + 1)
+    shown = found[:_PAGE]
+    context = _about(
+        request,
+        "Qui a regardé",
+        accesses=[line for line in shown if not (only_others and line.is_own)],
+        only_others=only_others,
+    )
+    if len(found) > _PAGE:
+        query = {"avant": shown[-1].recorded, **({} if only_others else {"qui": "tous"})}
+        context["next_url"] = f"?{urlencode(query)}"
+    return render(request, "ens/accesses.html", context)
+
+
+@require_GET
+@door("citizen")
+def accesses_csv(request: HttpRequest) -> HttpResponse:
+    """The same list as a table to keep: the last thousand lines."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=";")
+    writer.writerow(["date", "qui", "rôle", "rpps", "action", "document", "mode", "motif", "refus"])
+    for line in queries.accesses(request.caller, count=1000):
+        cells = [line.recorded, line.who, line.role, line.rpps, line.action, line.title, line.mode, line.reason, line.refused]
+        # A cell that a spreadsheet would run as a formula is kept as text.
+        writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells])
+    response = HttpResponse(buffer.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="acces.csv"'
+    return response
+
+
+@require_GET
+@door("citizen")
+def professionals(request: HttpRequest) -> HttpResponse:
+    """Who may look, who may not, and a search of the directory to add one."""
+    by = request.caller
+    form = ProfessionalSearch(request.GET or None)
+    found = annuaire.search_professionals(form.cleaned_data["nom"], count=20) if form.is_bound and form.is_valid() else []
+    context = _about(
+        request, "Mes professionnels", permissions=dmp.permissions(by.patient), form=form, found=found, searched=form.is_bound
+    )
+    return render(request, "ens/professionals.html", context)
+
+
+@require_POST
+@door("citizen")
+def permission(request: HttpRequest) -> HttpResponse:
+    """Authorise, block, or forget a professional; name the treating doctor; refuse emergency accesses."""
+    by = request.caller
+    form = PermissionForm(request.POST)
+    if not form.is_valid():
+        raise Malformed("Choisissez un professionnel et une décision dans la liste.", code="ENS.PERMISSION")
+    decision, professional = form.cleaned_data["decision"], form.cleaned_data["professionnel"]
+    name = queries.professional_name(professional) if professional else ""
+    if decision in ("refuser-urgence", "accepter-urgence"):
+        dmp.refuse_emergency(by=by, patient=by.patient, refused=decision == "refuser-urgence")
+        messages.success(request, "Votre choix pour les accès en urgence est enregistré.")
+        return redirect("ens:professionals")
+    if not professional:
+        raise Malformed("Choisissez un professionnel dans la liste.", code="ENS.PERMISSION")
+    if decision == "autoriser":
+        dmp.authorise(by=by, patient=by.patient, professional=professional, name=name)
+        messages.success(request, f"{name} peut maintenant consulter votre dossier.")
+    elif decision == "bloquer":
+        dmp.block(by=by, patient=by.patient, professional=professional, name=name)
+        messages.success(request, f"{name} n’a plus aucun accès à votre dossier, même en urgence.")
+    elif decision == "retirer":
+        dmp.unblock(by=by, patient=by.patient, professional=professional)
+        messages.success(request, f"La décision concernant {name} est retirée.")
+    else:
+        dmp.declare_treating_doctor(by=by, patient=by.patient, professional=professional, name=name)
+        messages.success(request, f"{name} est votre médecin traitant.")
+    return redirect("ens:professionals")
+
+
+@require_http_methods(["GET", "POST"])
+@door("citizen")
+def record(request: HttpRequest) -> HttpResponse:
+    """Open, refuse, close or reopen the space; each asks once more before it is done."""
+    by = request.caller
+    form = ClosingForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        decision = form.cleaned_data["decision"]
+        if decision == "fermer":
+            dmp.close(by=by, patient=by.patient, reason=form.cleaned_data["motif"])
+        else:
+            verbs = {"ouvrir": dmp.open_record, "refuser": dmp.oppose, "rouvrir": dmp.reopen}
+            verbs[decision](by=by, patient=by.patient)
+        messages.success(request, "Votre décision est enregistrée.")
+        return redirect("ens:record")
+    context = _about(request, "Mon dossier", form=form)
+    context["choices"] = dmp.choices_of(context["record"])
+    return render(request, "ens/record.html", context)
+
+
+@require_POST
+@door("citizen")
+def acknowledge(request: HttpRequest, notice: int) -> HttpResponse:
+    """The notice was read."""
+    actions.mark_read(by=request.caller, notice=notice)
+    return redirect(reverse("ens:home"))
+
+

@@ -1,0 +1,44 @@
+"""What the pages show."""
+
+from typing import Any
+
+from virage.core.callers import Caller
+from virage.platforms.ens.models import Notice
+from virage.platforms.ens.rules import SENTENCES, URGENT, Access, access_of
+from virage.services import dmp
+from virage.trust import annuaire
+
+
+def notices(patient: str, *, unread: bool = False, count: int = 50) -> list[dict[str, Any]]:
+    """Notices of a holder, newest first: sentence, date, whether urgent, who it was, what it is about."""
+    rows = Notice.objects.filter(patient=patient).order_by("-created_at", "-id")
+    if unread:
+        rows = rows.filter(read_at=None)
+    found = list(rows[:count])
+    names = {row.professional: professional_name(row.professional) for row in found if row.professional}
+    return [
+        {
+            "id": row.pk,
+            "text": SENTENCES.get(row.kind, row.kind),
+            "at": row.created_at,
+            "urgent": row.kind in URGENT,
+            "read": row.read_at is not None,
+            "who": names.get(row.professional, ""),
+            "document": row.about.removeprefix("DocumentReference/"),
+        }
+        for row in found
+    ]
+
+
+def professional_name(identifier: str) -> str:
+    """The name in the directory of an idNat_PS (`8` + RPPS), or the number itself when the directory has none."""
+    if identifier[:1] == "8" and len(identifier) == 12:
+        known = annuaire.professional(identifier[1:])
+        if known is not None:
+            return str(known.name)
+    return identifier
+
+
+def accesses(by: Caller, *, before: Any = None, count: int = 50) -> list[Access]:
+    """Who did what in the holder's record, newest first."""
+    return [access_of(event, by.patient) for event in dmp.traces_for(by.patient, before=before, count=count)]

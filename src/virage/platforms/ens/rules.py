@@ -1,0 +1,110 @@
+"""What is said to a citizen, and how traces read. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Which events of the shared record the holder is told of at once, and in which words.
+SENTENCES: Mapping[str, str] = {
+    "dmp.glass_broken": "Un professionnel a ouvert votre dossier en urgence (bris de glace).",
+    "dmp.published": "Un nouveau document a été ajouté à votre dossier.",
+    "dmp.replaced": "Un document de votre dossier a été remplacé par une nouvelle version.",
+    "dmp.withdrawn": "Un document a été retiré de votre dossier par son auteur.",
+    "dmp.released": "Un document de votre dossier vous est devenu visible.",
+    "dmp.opened": "Votre espace est ouvert.",
+    "dmp.closed": "Votre espace est fermé. Il est conservé dix ans ; vous pouvez le rouvrir.",
+    "dmp.reopened": "Votre espace est rouvert.",
+}
+URGENT = frozenset({"dmp.glass_broken"})
+
+# How a traced action reads in « Qui a regardé ».
+ACTIONS: Mapping[str, str] = {
+    "dmp.publish": "a ajouté un document",
+    "dmp.submit": "a déposé un lot de documents",
+    "dmp.load": "a déposé des documents",
+    "dmp.replace": "a remplacé un document",
+    "dmp.supersede": "a remplacé un document",
+    "dmp.search": "a consulté la liste des documents",
+    "dmp.consult": "a consulté un document",
+    "dmp.retrieve": "a lu un document",
+    "dmp.mask": "a masqué un document",
+    "dmp.unmask": "a démasqué un document",
+    "dmp.hide": "a différé l’affichage d’un document",
+    "dmp.release": "a rendu un document visible",
+    "dmp.archive": "a archivé un document",
+    "dmp.unarchive": "a désarchivé un document",
+    "dmp.withdraw": "a retiré un document",
+    "dmp.relabel": "a changé la confidentialité d’un document",
+    "dmp.break_glass": "a ouvert le dossier en urgence",
+    "dmp.authorise": "a donné une autorisation d’accès",
+    "dmp.block": "a bloqué un professionnel",
+    "dmp.unblock": "a retiré une autorisation ou un blocage",
+    "dmp.declare_treating_doctor": "a déclaré un médecin traitant",
+    "dmp.refuse_emergency": "a refusé les accès en urgence",
+    "dmp.accept_emergency": "a accepté les accès en urgence",
+    "dmp.notify": "a annoncé l’ouverture du dossier",
+    "dmp.oppose": "s’est opposé à l’ouverture du dossier",
+    "dmp.open": "a ouvert le dossier",
+    "dmp.close": "a fermé le dossier",
+    "dmp.reopen": "a rouvert le dossier",
+    "dmp.status": "a vérifié l’état du dossier",
+    "dmp.traces": "a consulté la liste des accès",
+}
+MODES: Mapping[str, str] = {
+    "normal": "",
+    "bris_de_glace": "Bris de glace (urgence)",
+    "centre_15": "Régulation médicale (centre 15)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One line of « Qui a regardé »: who, what, when, in which mode, why, and whether it was refused."""
+
+    recorded: str
+    who: str
+    role: str
+    rpps: str
+    action: str
+    document: str
+    title: str
+    mode: str
+    reason: str
+    refused: str
+    is_own: bool
+    is_urgent: bool
+
+
+def access_of(event: Mapping[str, Any], patient: str) -> Access:
+    """An AuditEvent as a line for its holder; unknown actions keep their code, so that nothing is left unsaid."""
+    agent = (event.get("agent") or [{}])[0]
+    who = agent.get("who") or {}
+    identifier = who.get("identifier") or {}
+    purpose = (event.get("purposeOfEvent") or [{}])[0]
+    mode = ((purpose.get("coding") or [{}])[0]).get("code", "normal")
+    action = ((event.get("subtype") or [{}])[0]).get("code", "")
+    entities = event.get("entity") or []
+    document = next(
+        (
+            str(entity["what"]["reference"]).removeprefix("DocumentReference/")
+            for entity in entities
+            if str((entity.get("what") or {}).get("reference", "")).startswith("DocumentReference/")
+        ),
+        "",
+    )
+    title = next((str(entity["name"]) for entity in entities if entity.get("name")), "")
+    outcome = str(event.get("outcome", "0"))
+    return Access(
+        recorded=str(event.get("recorded", "")),
+        who=str(who.get("display", "")),
+        role=str(((agent.get("role") or [{}])[0]).get("text", "")),
+        rpps=str(agent.get("altId", "")),
+        action=ACTIONS.get(action, action),
+        document=document,
+        title=title,
+        mode=MODES.get(mode, mode),
+        reason=str(purpose.get("text", "")),
+        refused="" if outcome == "0" else str(event.get("outcomeDesc", "") or "Accès refusé."),
+        is_own=identifier.get("value") == patient,
+        is_urgent=mode != "normal" or action == "dmp.break_glass",
+    )
