@@ -54,7 +54,9 @@ class DocumentFilter(forms.Form):
 class ProfessionalSearch(forms.Form):
     """Find a professional in the directory."""
 
-    nom = forms.CharField(label="Nom du professionnel", min_length=2, max_length=80, help_text="Le début du nom suffit.")
+    nom = forms.CharField(
+        label="Nom du professionnel", min_length=2, max_length=80, help_text="Le début du nom suffit."
+    )
 
 
 class PermissionForm(forms.Form):
@@ -68,7 +70,9 @@ class ClosingForm(forms.Form):
     """A decision on the record; closing may say why, and each asks for a confirmation."""
 
     decision = forms.ChoiceField(choices=STATES)
-    motif = forms.CharField(label="Pourquoi", max_length=200, required=False, help_text="Facultatif, 200 caractères au plus.")
+    motif = forms.CharField(
+        label="Pourquoi", max_length=200, required=False, help_text="Facultatif, 200 caractères au plus."
+    )
     confirmation = forms.BooleanField(
         label="Je confirme ma décision", error_messages={"required": "Cochez la case pour confirmer votre décision."}
     )

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from virage.core.accounts import door
 from virage.core.errors import Malformed
-from virage.platforms.ens import actions, queries
+from virage.platforms.ens import actions, queries, rules
 from virage.platforms.ens.forms import ClosingForm, DocumentFilter, PermissionForm, ProfessionalSearch
 from virage.services import dmp
 from virage.trust import annuaire, interop
@@ -49,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What is new, and the ways in."""
     by = request.caller
     context = _about(request, "Mon espace santé", notices=queries.notices(by.patient, unread=True, count=10))
-    if context["record"].state in dmp.READABLE:
+    if rules.is_readable(context["record"].state):
         found, _ = dmp.documents_for(by, by.patient, count=5)
         context["documents"] = [dmp.summary(resource) for resource in found]
         context["accesses"] = [line for line in queries.accesses(by, count=30) if not line.is_own][:5]
@@ -64,7 +64,7 @@ def documents(request: HttpRequest) -> HttpResponse:
     form = DocumentFilter(request.GET or None)
     params = form.params() if form.is_valid() else []
     context = _about(request, "Mes documents", form=form)
-    if context["record"].state in dmp.READABLE:
+    if rules.is_readable(context["record"].state):
         found, following = dmp.documents_for(
             by, by.patient, params, count=_PAGE, cursor=request.GET.get("suite") or None, archived=form.with_archived()
         )
@@ -104,9 +104,11 @@ def download(request: HttpRequest, ident: str) -> HttpResponse:
     # Never shown inside our own pages as HTML: what others wrote is downloaded, a PDF or an image may be shown.
     shown = mime in ("application/pdf", "image/jpeg", "image/png", "image/tiff")
     disposition = "inline" if shown and request.GET.get("voir") else "attachment"
-    ending = {"application/pdf": "pdf", "text/xml": "xml", "application/xml": "xml", "text/plain": "txt"}.get(mime, "bin")
+    ending = {"application/pdf": "pdf", "text/xml": "xml", "application/xml": "xml", "text/plain": "txt"}.get(
+        mime, "bin"
+    )
     response = HttpResponse(content, content_type=mime)
-    response["Content-Disposition"] = f"{disposition}; filename=\"document-{quote(ident)}.{ending}\""
+    response["Content-Disposition"] = f'{disposition}; filename="document-{quote(ident)}.{ending}"'
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response
 
@@ -155,7 +157,17 @@ def accesses_csv(request: HttpRequest) -> HttpResponse:
     writer = csv.writer(buffer, delimiter=";")
     writer.writerow(["date", "qui", "rôle", "rpps", "action", "document", "mode", "motif", "refus"])
     for line in queries.accesses(request.caller, count=1000):
-        cells = [line.recorded, line.who, line.role, line.rpps, line.action, line.title, line.mode, line.reason, line.refused]
+        cells = [
+            line.recorded,
+            line.who,
+            line.role,
+            line.rpps,
+            line.action,
+            line.title,
+            line.mode,
+            line.reason,
+            line.refused,
+        ]
         # A cell that a spreadsheet would run as a formula is kept as text.
         writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells])
     response = HttpResponse(buffer.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
@@ -169,9 +181,16 @@ def professionals(request: HttpRequest) -> HttpResponse:
     """Who may look, who may not, and a search of the directory to add one."""
     by = request.caller
     form = ProfessionalSearch(request.GET or None)
-    found = annuaire.search_professionals(form.cleaned_data["nom"], count=20) if form.is_bound and form.is_valid() else []
+    found = (
+        annuaire.search_professionals(form.cleaned_data["nom"], count=20) if form.is_bound and form.is_valid() else []
+    )
     context = _about(
-        request, "Mes professionnels", permissions=dmp.permissions(by.patient), form=form, found=found, searched=form.is_bound
+        request,
+        "Mes professionnels",
+        permissions=dmp.permissions(by.patient),
+        form=form,
+        found=found,
+        searched=form.is_bound,
     )
     return render(request, "ens/professionals.html", context)
 
@@ -223,7 +242,10 @@ def record(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Votre décision est enregistrée.")
         return redirect("ens:record")
     context = _about(request, "Mon dossier", form=form)
-    context["choices"] = dmp.choices_of(context["record"])
+    known = context["record"]
+    context["choices"] = rules.choices(
+        known.state, known.notified_on, known.closed_at.date() if known.closed_at else None
+    )
     return render(request, "ens/record.html", context)
 
 
@@ -233,5 +255,3 @@ def acknowledge(request: HttpRequest, notice: int) -> HttpResponse:
     """The notice was read."""
     actions.mark_read(by=request.caller, notice=notice)
     return redirect(reverse("ens:home"))
-
-

@@ -35,7 +35,7 @@ def professional_name(identifier: str) -> str:
     if identifier[:1] == "8" and len(identifier) == 12:
         known = annuaire.professional(identifier[1:])
         if known is not None:
-            return str(known.name)
+            return f"{known['given']} {known['family']}"
     return identifier
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+
+from virage.services import dmp
 
 # Which events of the shared record the holder is told of at once, and in which words.
 SENTENCES: Mapping[str, str] = {
@@ -108,3 +111,58 @@ def access_of(event: Mapping[str, Any], patient: str) -> Access:
         is_own=identifier.get("value") == patient,
         is_urgent=mode != "normal" or action == "dmp.break_glass",
     )
+
+
+# What the holder may decide from each state: code, label, explanation, whether a reason is asked for.
+_VERBS: Mapping[str, tuple[str, str, bool]] = {
+    "ouvrir": (
+        "Ouvrir mon dossier",
+        "Vos professionnels de santé pourront y déposer des documents, et ceux que vous autorisez les lire.",
+        False,
+    ),
+    "refuser": (
+        "Refuser l’ouverture",
+        "Aucun dossier ne sera ouvert. Vous pourrez changer d’avis à tout moment.",
+        False,
+    ),
+    "fermer": (
+        "Fermer mon dossier",
+        "Plus personne ne pourra y ajouter ni y lire de document, vous excepté. Il est conservé dix ans, puis détruit ; "
+        "d’ici là vous pouvez le rouvrir.",
+        True,
+    ),
+    "rouvrir": ("Rouvrir mon dossier", "Il retrouve ses documents et les autorisations que vous aviez données.", False),
+}
+_OFFERED: Mapping[str, tuple[str, ...]] = {
+    "NON_CREE": ("ouvrir",),
+    "NOTIFIE": ("ouvrir", "refuser"),
+    "OPPOSE": ("ouvrir",),
+    "ACTIF": ("fermer",),
+    "FERME": ("rouvrir",),
+    "DETRUIT": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Where the record stands, in words, and what its holder may decide now."""
+
+    sentence: str
+    verbs: tuple[tuple[str, str, str, bool], ...]
+    opens_on: date | None
+    destroyed_on: date | None
+
+
+def choices(state: str, notified_on: date | None, closed_on: date | None) -> Choices:
+    """What the page of the record offers in this state."""
+    return Choices(
+        sentence=dmp.STATE_LABELS[dmp.State(state)],
+        verbs=tuple((code, *_VERBS[code]) for code in _OFFERED[state]),
+        opens_on=dmp.opening_date(notified_on) if notified_on else None,
+        destroyed_on=dmp.destruction_date(closed_on) if closed_on else None,
+    )
+
+
+def is_readable(state: str) -> bool:
+    """Whether the holder has documents to read: a closed record stays readable to her."""
+    return state in ("ACTIF", "FERME")

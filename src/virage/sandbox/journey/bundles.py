@@ -85,7 +85,11 @@ def submission(
     entries = [
         (lot, "List", submitted),
         (reference, "DocumentReference", described),
-        (binary, "Binary", {"resourceType": "Binary", "contentType": mime, "data": base64.b64encode(document).decode()}),
+        (
+            binary,
+            "Binary",
+            {"resourceType": "Binary", "contentType": mime, "data": base64.b64encode(document).decode()},
+        ),
     ]
     bundle = {
         "resourceType": "Bundle",

@@ -12,7 +12,11 @@ from virage.sandbox.journey.client import Visitor, expect
 from virage.sandbox.journey.people import claims_of, professional_token, software_token, with_purpose
 from virage.trust import interop
 
-MASKED = {"system": "urn:oid:1.2.250.1.213.1.1.4.13", "code": "MASQUE_PS", "display": "Masqué aux professionnels de santé"}
+MASKED = {
+    "system": "urn:oid:1.2.250.1.213.1.1.4.13",
+    "code": "MASQUE_PS",
+    "display": "Masqué aux professionnels de santé",
+}
 REASON = "Patiente inconsciente aux urgences, antécédents nécessaires"
 CDA_TYPE = "text/xml"
 
@@ -60,7 +64,11 @@ class Journey:
             "GET",
             "/dmp/fhir/DocumentReference",
             token=token or self.tokens[login],
-            params={"patient.identifier": f"urn:oid:{self.oid}|{self.ins}", "status": "current", "identifier": self.unique},
+            params={
+                "patient.identifier": f"urn:oid:{self.oid}|{self.ins}",
+                "status": "current",
+                "identifier": self.unique,
+            },
         )
         body = answer.json()
         if answer.status_code != 200:
@@ -81,7 +89,10 @@ def doctor(journey: Journey) -> str:
     """2. The doctor signs in by code + PKCE, confirmed on the e-CPS page."""
     journey.sign_in("generaliste")
     claims = claims_of(journey.visitor(), journey.tokens["generaliste"])
-    expect(claims.get("SubjectNameID") == f"8{journey.accounts['generaliste']['rpps']}", "userinfo nomme quelqu’un d’autre.")
+    expect(
+        claims.get("SubjectNameID") == f"8{journey.accounts['generaliste']['rpps']}",
+        "userinfo nomme quelqu’un d’autre.",
+    )
     return f"{claims.get('given_name')} {claims.get('family_name')} est connectée par Pro Santé Connect, confirmée sur l’e-CPS"
 
 
@@ -91,7 +102,9 @@ def identity(journey: Journey) -> str:
     found = journey.visitor().send(
         "GET", f"/ins/fhir/Patient?identifier={account['ins']}", token=journey.tokens["generaliste"]
     )
-    expect(found.status_code == 200 and found.json().get("entry"), "La patiente n’est pas dans le référentiel d’identités.")
+    expect(
+        found.status_code == 200 and found.json().get("entry"), "La patiente n’est pas dans le référentiel d’identités."
+    )
     known = found.json()["entry"][0]["resource"]
     official = next(name for name in known["name"] if name.get("use") == "official")
     parameters = [
@@ -108,9 +121,13 @@ def identity(journey: Journey) -> str:
     )
     expect(answer.status_code == 200, f"INSi répond {answer.status_code}.")
     parts = {part["name"]: part for part in answer.json()["parameter"]}
-    code = next((part.get("valueCode") or part.get("valueString") for name, part in parts.items() if name == "codeCR"), "")
+    code = next(
+        (part.get("valueCode") or part.get("valueString") for name, part in parts.items() if name == "codeCR"), ""
+    )
     expect(code == "00", f"INSi répond le code {code}.")
-    person = next(part["resource"] for part in parts.values() if part.get("resource", {}).get("resourceType") == "Patient")
+    person = next(
+        part["resource"] for part in parts.values() if part.get("resource", {}).get("resourceType") == "Patient"
+    )
     held = next(one for one in person["identifier"] if one["system"].startswith("urn:oid:1.2.250.1.213.1.4."))
     journey.patient, journey.ins, journey.oid = known, held["value"], held["system"].removeprefix("urn:oid:")
     expect(journey.ins == account["ins"], "INSi a rendu un autre matricule.")
@@ -206,7 +223,9 @@ def patient(journey: Journey) -> str:
     page = browser.page("GET", "/mon-espace-sante/")
     login = "patiente"
     page = browser.submit(page, page.form("identite"), identite=login) if page.tree.forms else page
-    expect(page.status == 200 and "/mon-espace-sante" in page.url, f"La patiente n’arrive pas chez elle ({page.status}).")
+    expect(
+        page.status == 200 and "/mon-espace-sante" in page.url, f"La patiente n’arrive pas chez elle ({page.status})."
+    )
     notice = None
     for _ in range(50):
         if "bris de glace" in page.text:
@@ -228,7 +247,10 @@ def mask(journey: Journey) -> str:
     """8. She masks it: another professional of the care team no longer finds it, its author still does."""
     journey.sign_in("generaliste2")
     status, found, reason = journey.documents("generaliste2")
-    expect(status == 200 and len(found) == 1, f"Avant masquage, l’équipe de soins ne trouve pas le document ({status}) {reason}")
+    expect(
+        status == 200 and len(found) == 1,
+        f"Avant masquage, l’équipe de soins ne trouve pas le document ({status}) {reason}",
+    )
     browser = journey.patient_browser
     expect(browser is not None, "La patiente n’est pas connectée.")
     assert browser is not None
@@ -250,5 +272,3 @@ def chain(journey: Journey) -> str:
     parts = {part["name"]: part for part in answer.json()["parameter"]}
     expect(parts["result"]["valueBoolean"] is True, f"La chaîne des traces est rompue : {parts}")
     return f"{parts['traces']['valueInteger']} traces vérifiées, aucune rupture"
-
-

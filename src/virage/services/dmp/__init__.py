@@ -25,6 +25,7 @@ _HOMES = {
             "permissions",
             "records_open_to",
             "document",
+            "content",
         ),
         "queries",
     ),
@@ -58,7 +59,8 @@ _HOMES = {
     "Seed": "seeding",
     "rights": "access",
     "is_author": "access",
-    "State": "rules",
+    **dict.fromkeys(("State", "STATE_LABELS", "opening_date", "destruction_date"), "rules"),
+    "summary": "summary",
 }
 
 __all__ = sorted(_HOMES)

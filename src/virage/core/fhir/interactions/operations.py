@@ -7,6 +7,7 @@ from virage.core.access import InPatient
 from virage.core.errors import Issue, Malformed, Unknown, VirageError
 from virage.core.fhir import conditional, definitions, json, outcome, prefer, validation
 from virage.core.fhir.interactions import everywhere, reads, rights, searches, writes
+from virage.core.fhir.interactions.chain import verify_chain
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService, Operation
 
@@ -188,5 +189,6 @@ STANDARD = (
     Operation("meta-add", meta_change, "*", "instance", True, _DEFINITION + "Resource-meta-add"),
     Operation("meta-delete", meta_change, "*", "instance", True, _DEFINITION + "Resource-meta-delete"),
     Operation("everything", everything, "Patient", "instance", False, _DEFINITION + "Patient-everything"),
+    Operation("verify", verify_chain, "AuditEvent", "type", False, "urn:virage:OperationDefinition:verify"),
     Operation("fhirpath", evaluate, "", "system", True, "urn:virage:OperationDefinition:fhirpath"),
 )

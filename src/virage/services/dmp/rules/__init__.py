@@ -9,6 +9,7 @@ from virage.services.dmp.rules.consultation import (
     may_consult,
     may_feed,
 )
+from virage.services.dmp.rules.lifecycle import LABELS as STATE_LABELS
 from virage.services.dmp.rules.lifecycle import (
     NOTICE_DAYS,
     RETENTION_YEARS,
@@ -25,6 +26,7 @@ __all__ = [
     "NOTICE_DAYS",
     "REGULATION",
     "RETENTION_YEARS",
+    "STATE_LABELS",
     "Rights",
     "State",
     "destruction_date",
