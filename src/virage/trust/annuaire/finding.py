@@ -23,7 +23,11 @@ def card(person: dict[str, Any]) -> dict[str, str]:
         "",
     )
     words = [*(name.get("prefix") or ()), *(name.get("given") or ()), name.get("family", "")]
-    return {"rpps": rpps, "name": " ".join(word for word in words if word), "profession": nom.label(nom.G15, profession)}
+    return {
+        "rpps": rpps,
+        "name": " ".join(word for word in words if word),
+        "profession": nom.label(nom.G15, profession),
+    }
 
 
 def search_professionals(name: str, *, count: int = 20) -> list[dict[str, str]]:
