@@ -22,7 +22,8 @@ class Command:
     """`virage NAME`: `name` may hold two words (`audit verify`), `help` is one French line.
 
     `configure` adds arguments to its parser. `run` receives the parsed arguments and answers the exit code; the modules it
-    needs are imported inside it, so that `virage --help` stays fast. With `django`, Django is set up before `run`.
+    needs are imported inside it, so that `virage --help` stays fast. With `django`, Django is set up before `run`. A
+    `service` listens or works until it is stopped, and refuses to start on a sandbox's secrets unless VIRAGE_SANDBOX=1.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Command:
     run: Callable[[Namespace], int]
     configure: Callable[[ArgumentParser], None] = _no_options
     django: bool = True
+    service: bool = False

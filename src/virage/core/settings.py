@@ -119,8 +119,14 @@ def home() -> Path:
 
 
 def sandbox() -> bool:
-    """Whether this is the sandbox of invented people."""
-    return flag("VIRAGE_SANDBOX")
+    """Whether this is the sandbox of invented people.
+
+    Said by VIRAGE_SANDBOX; where it is silent, by the home: only a sandbox keeps a generated secret there, so that commands
+    need nothing but VIRAGE_HOME to join a running demonstration. Starting a service asks for the word itself (`require`).
+    """
+    if os.environ.get("VIRAGE_SANDBOX", "").strip():
+        return flag("VIRAGE_SANDBOX")
+    return not get("VIRAGE_SECRET_KEY") and (home() / "keys" / "secret_key").exists()
 
 
 def base_url() -> str:
@@ -168,9 +174,12 @@ def secret_key() -> str:
     return path.read_text().strip()
 
 
-def require() -> None:
-    """Refuse to start without what a real service needs. Raises SettingError with what to do."""
-    if not secret_key():
+def require(*, service: bool = False) -> None:
+    """Refuse to start without what the house needs. Raises SettingError with what to do.
+
+    A `service` is a sandbox only where VIRAGE_SANDBOX=1 says so itself.
+    """
+    if not (get("VIRAGE_SECRET_KEY") if service and not flag("VIRAGE_SANDBOX") else secret_key()):
         raise SettingError(
             "VIRAGE_SECRET_KEY manque : donner un secret d'au moins 32 caractères, ou VIRAGE_SANDBOX=1 pour une démonstration."
         )

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -9,11 +10,23 @@ from typing import NoReturn
 from virage.core.commands import Command, UsageError
 from virage.core.errors import VirageError
 
+# What argparse says, for people.
+_FRENCH = (
+    (r"argument (\S+): invalid choice: ('.*?') \(choose from (.*)\)", r"\2 n'est pas connu, choisir parmi \3"),
+    (r"argument (\S+): invalid (?:int|float) value: ('.*?')", r"\1 attend un nombre, pas \2"),
+    (r"argument (\S+): invalid \S+ value: ('.*?')", r"\1 ne peut pas valoir \2"),
+    (r"argument (\S+): expected one argument", r"\1 attend une valeur"),
+    (r"the following arguments are required: (.*)", r"il manque \1"),
+    (r"unrecognized arguments: (.*)", r"\1 n'est pas compris"),
+)
+
 
 class _Parser(argparse.ArgumentParser):
     """Bad usage is one line that says what to do, exit 2."""
 
     def error(self, message: str) -> NoReturn:
+        for pattern, french in _FRENCH:
+            message = re.sub(pattern, french, message)
         self.exit(2, f"{self.prog} : {message}. Voir « {self.prog} --help ».\n")
 
 
@@ -59,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command.django:
             from virage.core import settings
 
-            settings.require()
+            settings.require(service=command.service)
             os.environ.setdefault("DJANGO_SETTINGS_MODULE", "virage.site.settings")
             import django
 

@@ -74,8 +74,8 @@ def demo(arguments: Namespace) -> int:
 
 COMMANDS = (
     Command("migrate", "Met la base de données à la forme attendue par cette version.", migrate),
-    Command("serve", "Sert le site, les interfaces et les tâches de fond.", serve, _configure_port),
-    Command("worker", "Exécute les tâches de fond, à côté de « serve ».", worker),
+    Command("serve", "Sert le site, les interfaces et les tâches de fond.", serve, _configure_port, service=True),
+    Command("worker", "Exécute les tâches de fond, à côté de « serve ».", worker, service=True),
     Command(
         "demo", "Prépare et sert la démonstration, après y avoir joué le parcours de soins.", demo, _configure_demo
     ),

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,24 @@ def apps() -> list[str]:
 
 
 def commands() -> list[Command]:
-    """Every command of the engines, the rooms and the site. Import of a `commands.py` must be cheap."""
-    modules = [
-        *(f"{package}.commands" for package in packages("commands.py") if package != "virage.core"),
-        "virage.site.commands",
-    ]
-    return [command for module in modules for command in import_module(module).COMMANDS]
+    """Every command of the engines, the rooms and the site.
+
+    Each `commands.py` is loaded by itself, without its package: `virage --help` must not load the whole house.
+    """
+    found: list[Command] = []
+    for path in (
+        *(_file(package) for package in packages("commands.py") if package != "virage.core"),
+        _ROOT / "site" / "commands.py",
+    ):
+        name = ".".join(("virage", *path.relative_to(_ROOT).with_suffix("").parts))
+        spec = spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found += module.COMMANDS
+    return found
+
+
+def _file(package: str) -> Path:
+    return _ROOT.joinpath(*package.split(".")[1:], "commands.py")

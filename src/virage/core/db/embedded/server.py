@@ -63,20 +63,32 @@ class Server:
 
         Raises DatabaseUnavailable with what to do.
         """
-        with self._alone():
-            self._join()
-            pid = self._settled()
-            if pid and own and self._last():
-                self._halt(pid)  # left by a process that was killed: an owner wants it as a descendant
-                pid = None
-            if not pid:
-                self._make()
-                self._start(own)
-                self._provision()
-            self.owner = own and self._process is not None
+        try:
+            with self._alone():
+                self._enter(own)
+        except BaseException:
+            self._leave()
+            raise
         if self.owner:
             threading.Thread(target=self._keep, name="postgresql-keeper", daemon=True).start()
         return self
+
+    def _enter(self, own: bool) -> None:
+        self._join()
+        pid = self._settled()
+        if pid and own and self._last():
+            self._halt(pid)  # left by a process that was killed: an owner wants it as a descendant
+            pid = None
+        if not pid:
+            self._make()
+            self._start(own)
+            self._provision()
+        self.owner = own and self._process is not None
+
+    def _leave(self) -> None:
+        if self._users is not None:
+            self._users.close()
+            self._users = None
 
     def close(self) -> None:
         """Leave; stop the server when it is ours or when nobody else uses it. Safe to call twice."""
@@ -87,8 +99,9 @@ class Server:
             pid = self.pid
             if pid and (self.owner or self._last()):
                 self._halt(pid)
-            self._users.close()
-            self._users = None
+            self._leave()
+        if self._process is not None and self._process.poll() is None:
+            self._process.returncode = 0  # our child lives on for others: nothing for us to reap
 
     # Locks ------------------------------------------------------------------------------------------------------------
 
@@ -234,7 +247,9 @@ class Server:
                 )
             time.sleep(0.02)
         lines = self._pid_file()
-        if lines and lines[0].isdecimal() and processes.alive(int(lines[0])):
+        if not lines or not lines[0].isdecimal() or processes.alive(int(lines[0])):
+            # Empty (the machine stopped while it was written), or another program has the number now. A number that
+            # nobody has is PostgreSQL's to judge: it looks at shared memory too.
             (self.place.data / "postmaster.pid").unlink(missing_ok=True)
         (self.place.socket / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
         (self.place.socket / ".s.PGSQL.5432").unlink(missing_ok=True)
