@@ -9,7 +9,7 @@ import csv
 import hashlib
 import random
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -118,9 +118,9 @@ def area_commune(seed: int, area: int) -> str:
     return draw_commune(random.Random(f"area:{seed}:{area}"))
 
 
-def citizens(seed: int, count: int) -> Iterator[Citizen]:
-    """The first `count` citizens of the country that `seed` draws."""
-    taken: set[int] = set()
+def citizens(seed: int, count: int, reserved: Iterable[str] = ()) -> Iterator[Citizen]:
+    """The first `count` citizens of the country that `seed` draws; nobody gets a number of `reserved` (13 characters)."""
+    taken = {_mark(number) for number in reserved}
     for block in range((count + BLOCK - 1) // BLOCK):
         for citizen in _block(seed, block, taken):
             if citizen.index < count:
@@ -204,8 +204,12 @@ def _number(rng: random.Random, member: _Draft, place: str, taken: set[int]) -> 
         number = ins.rules.compose_number(
             sex=member.sex, year=member.born.year, month=member.born.month, place=place, order=order
         )
-        mark = int(number.replace("A", "1").replace("B", "2")) * 4 + ("A" in number) + 2 * ("B" in number)
-        if mark not in taken:
-            taken.add(mark)
+        if _mark(number) not in taken:
+            taken.add(_mark(number))
             return number
         order = order % 999 + 1
+
+
+def _mark(number: str) -> int:
+    # A million numbers are kept while people are drawn: as integers they take a third of the room.
+    return int(number.replace("A", "1").replace("B", "2")) * 4 + ("A" in number) + 2 * ("B" in number)

@@ -57,6 +57,7 @@ _HOMES = {
     ),
     "bulk_seed": "seeding",
     "Seed": "seeding",
+    "SeedDocument": "seeding",
     "rights": "access",
     "is_author": "access",
     **dict.fromkeys(("State", "STATE_LABELS", "opening_date", "destruction_date"), "rules"),

@@ -230,7 +230,10 @@ SERVICE = FhirService(
     space=queries.SPACE,
     code=1,
     title="Identité nationale de santé",
-    types={"Patient": {"read", "vread", "history-instance", "search-type", "create"}},
+    types={
+        "Patient": {"read", "vread", "history-instance", "search-type", "create"},
+        "RelatedPerson": {"read", "vread", "search-type"},
+    },
     system=(),
     overrides={("search-type", "Patient"): search, ("create", "Patient"): create},
     operations=(

@@ -1,0 +1,129 @@
+"""Populating the sandbox: people, directory, demonstration accounts, records. Run again, it adds what is missing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from virage.core import audit, db, settings
+from virage.core.accounts.actions import ensure_account
+from virage.core.callers import Caller
+from virage.core.errors import Forbidden
+from virage.core.loading import Report
+from virage.sandbox import country, credentials, demo, people, population, records
+from virage.trust import annuaire, ins
+
+_CHUNK = 5000
+_AREAS_AT_ONCE = 100
+
+
+@dataclass
+class Populated:
+    """What a run added."""
+
+    citizens: int = 0
+    professionals: int = 0
+    records: int = 0
+
+
+def populate(*, by: Caller, citizens: int, seed: int, tell: Callable[[str, int, int], None]) -> Populated:
+    """The first `citizens` people that `seed` draws, their professionals, the demonstration accounts, their records.
+
+    `tell(step, done, total)` shows progress. What is there already is left as it is. Raises `Forbidden` (SANDBOX.CLOSED)
+    outside the sandbox.
+    """
+    if not settings.sandbox():
+        raise Forbidden(
+            "Ces personnes inventées n'existent que dans le bac à sable : démarrer avec VIRAGE_SANDBOX=1.",
+            code="SANDBOX.CLOSED",
+        )
+    done = Populated()
+    tell("comptes de démonstration", 0, 1)
+    open_demo(by=by)
+    areas = (citizens + people.AREA - 1) // people.AREA
+    report = Report()
+    for start in range(0, areas, _AREAS_AT_ONCE):
+        tell("professionnels", start, areas)
+        numbers = range(start, min(areas, start + _AREAS_AT_ONCE))
+        entries = [entry for number in numbers for entry in _area_entries(country.area(seed, number))]
+        annuaire.put(by=by, entries=entries, report=report)
+    done.professionals = report.created
+    reserved = [demo.patiente().matricule.number, *(person.matricule.number for person in demo.published())]
+    drawn = people.citizens(seed, citizens, reserved)
+    passed = 0
+    for chunk in population.household_chunks(drawn, _CHUNK):
+        folk, related = population.families(chunk, seed)
+        done.citizens += ins.populate(by=by, people=folk, related=related)
+        done.records += records.seed_citizens(by=by, chunk=chunk, seed=seed)
+        passed += len(chunk)
+        tell("citoyens", passed, citizens)
+    audit.trace(by=by, action="sandbox.populate", title="Bac à sable peuplé", detail={"citoyens": str(done.citizens)})
+    return done
+
+
+def open_demo(*, by: Caller) -> None:
+    """The people, structures, accounts and record that the demonstration and the journey name."""
+    patiente = demo.patiente()
+    ins.populate(by=by, people=[patiente, *demo.published()])
+    staff = demo.professionals()
+    entries = [structure.resource() for structure in demo.structures().values()]
+    annuaire.put(by=by, entries=[*entries, *(one for pro in staff for one in pro.entry.resources())], report=Report())
+    with db.transaction():
+        traits = patiente.traits
+        ensure_account(
+            by=by,
+            login="patiente",
+            kind="citizen",
+            name=f"{traits.given} {traits.family}",
+            role="usagère",
+            family_name=traits.family,
+            given_names=traits.given_list,
+            gender="female",
+            birth_date=traits.birth_date.isoformat() if traits.birth_date else "",
+            birth_place=traits.birth_place,
+            birth_country="99100",
+            ins=patiente.matricule.value,
+            ins_oid=patiente.matricule.oid,
+            patient=patiente.patient,
+            demo=True,
+        )
+        for pro in staff:
+            known = annuaire.professional(pro.entry.rpps)
+            ensure_account(
+                by=by,
+                login=pro.login,
+                kind="professional",
+                name=pro.name,
+                role=pro.role,
+                family_name=pro.entry.family,
+                given_names=pro.entry.given,
+                profession=pro.entry.profession,
+                specialty=pro.entry.specialty,
+                rpps=pro.entry.rpps,
+                finess=pro.entry.structure.finess,
+                structure=pro.entry.structure.name,
+                situation={"exercices": known["exercices"]} if known else {},
+                pin=settings.get("VIRAGE_ECPS_PIN"),
+                demo=True,
+            )
+        for login, name, role in demo.AGENTS:
+            ensure_account(by=by, login=login, kind="agent", name=name, role=role, demo=True)
+        secret, keys = credentials.of_client(demo.SOFTWARE)
+        ensure_account(
+            by=by,
+            login=demo.SOFTWARE,
+            kind="software",
+            name="Logiciel de démonstration",
+            role="logiciel de professionnel de santé",
+            client_id=demo.SOFTWARE,
+            client_secret=secret,
+            client_keys=keys,
+            scopes=demo.SCOPES,
+            redirect_uris=list(demo.LOOPBACK),
+            logout_uris=list(demo.LOOPBACK),
+            demo=True,
+        )
+    records.seed_demo(by=by)
+
+
+def _area_entries(area: country.Area) -> list[dict[str, object]]:
+    entries = [structure.resource() for structure in area.structures]
+    return [*entries, *(one for professional in area.professionals for one in professional.resources())]
