@@ -1,0 +1,106 @@
+"""Compiled expressions: what the rest of the engine calls."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from virage.core.fhir.fhirpath.compiler import build
+from virage.core.fhir.fhirpath.errors import FhirPathError, TooDear
+from virage.core.fhir.fhirpath.evaluation import Evaluation, Resolver, Terminology
+from virage.core.fhir.fhirpath.parser import parse
+from virage.core.fhir.fhirpath.semantics import check
+from virage.core.fhir.fhirpath.syntax import Tree
+from virage.core.fhir.fhirpath.values import Item, Items, Node, described, plain, root, truth
+
+Conforms = Callable[[Any, str], bool | None]
+
+
+class Compiled:
+    """An expression ready to run on any number of resources, in any thread.
+
+    `focus` is the JSON of a resource, or of an element of the type named at compilation. `resource` is the resource that
+    the element stands in (`%resource`), `root` the one that contains it (`%rootResource`); both default to the focus.
+    `env` holds further `%` variables: a JSON value, or a list of them. `resolver` gives the resource of a reference,
+    `terminology` answers for value sets, `conforms` for profiles. `moment` is what `now()` tells.
+    """
+
+    __slots__ = ("_closure", "expression", "strict", "tree", "type")
+
+    def __init__(self, expression: str, type: str | None, strict: bool) -> None:
+        self.expression = expression
+        self.type = type
+        self.strict = strict
+        self.tree: Tree = parse(expression)
+        self._closure = build(self.tree, strict)
+        if strict and type is not None:
+            check(self.tree, type)
+
+    def nodes(
+        self,
+        focus: Any,
+        /,
+        *,
+        resource: Mapping[str, Any] | None = None,
+        root: Mapping[str, Any] | None = None,
+        env: Mapping[str, Any] | None = None,
+        resolver: Resolver | None = None,
+        terminology: Terminology | None = None,
+        conforms: Conforms | None = None,
+        moment: datetime | None = None,
+    ) -> Items:
+        """The results as the evaluator has them: Nodes with their place in the resource, and computed values."""
+        start = focus if focus.__class__ is Node else _root(focus, self.type)
+        holder = start if resource is None else _root(resource)
+        top = holder if root is None else _root(root)
+        variables = {name: _items(value) for name, value in env.items()} if env else {}
+        evaluation = Evaluation(start, holder, top, variables, resolver, terminology, conforms, moment)
+        try:
+            return self._closure([start], evaluation)
+        except RecursionError:
+            raise TooDear("Expression ou ressource trop imbriquée.") from None
+
+    def __call__(self, focus: Any, /, **options: Any) -> list[Any]:
+        """The results as plain JSON values (see the class for the options). A primitive without value gives nothing."""
+        values = [plain(each) for each in self.nodes(focus, **options)]
+        return [each for each in values if each is not None]
+
+    def typed(self, focus: Any, /, **options: Any) -> list[Item]:
+        """The results, each with its type and its path."""
+        return [described(each) for each in self.nodes(focus, **options)]
+
+    def truth(self, focus: Any, /, **options: Any) -> bool:
+        """Whether the expression holds: an empty result does not."""
+        return truth(self.nodes(focus, **options)) is True
+
+
+_root = root
+
+
+def _items(value: Any) -> Items:
+    if isinstance(value, list):
+        return [_item(each) for each in value]
+    return [_item(value)]
+
+
+def _item(value: Any) -> Any:
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    return root(value) if isinstance(value, Mapping) and "resourceType" in value else value
+
+
+@lru_cache(8192)
+def _compiled(expression: str, type: str | None, strict: bool) -> Compiled:
+    return Compiled(expression, type, strict)
+
+
+def compile(expression: str, type: str | None = None, *, strict: bool = False) -> Compiled:
+    """An expression compiled, from a cache. `type` names the type of the focus when it is no resource.
+
+    `strict` refuses what the type of the focus makes meaningless (unknown members, several items before `as`); without it
+    such a path gives nothing. FhirPathError for an expression that is wrong.
+    """
+    if not isinstance(expression, str):
+        raise FhirPathError("Une expression FHIRPath est un texte.")
+    return _compiled(expression, type, strict)
