@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from virage.core import audit, db, settings
-from virage.core.accounts.actions import ensure_account
+from virage.core.accounts.actions import ensure_account, ensure_sandbox_client
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden
 from virage.core.loading import Report
-from virage.sandbox import country, credentials, demo, people, population, records
+from virage.sandbox import country, demo, people, population, records
 from virage.trust import annuaire, ins
 
 _CHUNK = 5000
@@ -106,21 +106,7 @@ def open_demo(*, by: Caller) -> None:
             )
         for login, name, role in demo.AGENTS:
             ensure_account(by=by, login=login, kind="agent", name=name, role=role, demo=True)
-        secret, keys = credentials.of_client(demo.SOFTWARE)
-        ensure_account(
-            by=by,
-            login=demo.SOFTWARE,
-            kind="software",
-            name="Logiciel de démonstration",
-            role="logiciel de professionnel de santé",
-            client_id=demo.SOFTWARE,
-            client_secret=secret,
-            client_keys=keys,
-            scopes=demo.SCOPES,
-            redirect_uris=list(demo.LOOPBACK),
-            logout_uris=list(demo.LOOPBACK),
-            demo=True,
-        )
+        ensure_sandbox_client(by=by, login=demo.SOFTWARE, name="Logiciel de démonstration", scopes=demo.SCOPES)
     records.seed_demo(by=by)
 
 

@@ -16,7 +16,6 @@ SCOPES = (
     "offline_access",
     "fhirUser",
 )
-LOOPBACK = ("http://127.0.0.1/*", "http://localhost/*")
 SOFTWARE = "sandbox-lps"
 _COMMUNE = "63113"
 _STRUCTURE = 990_000
