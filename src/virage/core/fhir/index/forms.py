@@ -51,17 +51,31 @@ def _contact(value: Any) -> Iterator[str]:
 
 
 def _boolean(value: Any) -> Iterator[str]:
-    text = "true" if value is True else "false"
-    yield "=" + text
-    yield "||" + text
-    yield "|http://hl7.org/fhir/special-values|" + text
+    yield "=true" if value is True else "=false"
 
 
 def _code(value: Any) -> Iterator[str]:
-    text = str(value)
-    yield "=" + text
-    yield "||" + text
+    yield "=" + str(value)
 
+
+# Values that are a code alone: their system is in the definition of the element, or nowhere.
+PLAIN = frozenset(
+    [
+        "boolean",
+        "code",
+        "string",
+        "id",
+        "uri",
+        "url",
+        "canonical",
+        "oid",
+        "uuid",
+        "integer",
+        "positiveInt",
+        "unsignedInt",
+        "markdown",
+    ]
+)
 
 TOKENS: dict[str, Forms] = {
     "Coding": _coding,

@@ -31,6 +31,7 @@ def param_hash(space: int, type_: str, code: str) -> int:
     return h64(f"{space}/{type_}?{code}")
 
 
+@lru_cache(maxsize=65536)
 def row_id(space: int, type_: str, id_: str) -> int:
     """The row id of a resource: also what a reference to it is hashed to."""
     return h64(f"{space}/{type_}/{id_}")
@@ -42,12 +43,16 @@ def bucket(compartment: int) -> int:
 
 
 # The forms under which a value is indexed. The first character keeps them apart: none can pose as another.
-PRESENT = "?"
 
 
 def any_system(code: str) -> str:
     """A code whatever its system."""
     return "=" + code
+
+
+def present(type_: str = "") -> str:
+    """That there is a value; for a reference, one to this type ("" when it does not say)."""
+    return "?" + type_
 
 
 def coded(system: str, code: str) -> str:

@@ -6,15 +6,17 @@ some parameter looks.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import forms, keys, paths
+from virage.core.fhir.index import calendar, forms, keys, paths
+from virage.core.fhir.index.aliases import Alias, widely
 from virage.core.fhir.index.strings import fold
 
 MASK = keys.MASK
-_PRESENT = keys.value_hash(keys.PRESENT)
+_PRESENT = keys.value_hash(keys.present())
 
 
 @dataclass(slots=True)
@@ -102,7 +104,8 @@ def _date_leaf(key: int, values: Callable[[Any], list[tuple[int, int]]]) -> Leaf
     def leaf(value: Any, out: Entries) -> None:
         for low, high in values(value):
             out.dates.add((key & MASK, low, high))
-            out.tokens.add((key ^ _PRESENT) & MASK)
+            for form in calendar.forms_of(low, high):
+                out.tokens.add((key ^ keys.value_hash(form)) & MASK)
 
     return leaf
 
@@ -111,7 +114,6 @@ def _string_leaf(key: int, values: Callable[[Any], Iterator[str]]) -> Leaf:
     def leaf(value: Any, out: Entries) -> None:
         for text in values(value):
             out.strings.add((key & MASK, fold(text), text[:500]))
-            out.tokens.add((key ^ _PRESENT) & MASK)
 
     return leaf
 
@@ -120,7 +122,6 @@ def _number_leaf(key: int, values: Callable[[Any], list[forms.Number]]) -> Leaf:
     def leaf(value: Any, out: Entries) -> None:
         for low, high, code, unit in values(value):
             out.numbers.add((key & MASK, low, high, keys.value_hash(code), keys.value_hash(unit)))
-            out.tokens.add((key ^ _PRESENT) & MASK)
 
     return leaf
 
@@ -135,8 +136,10 @@ def _uri_leaf(key: int) -> Leaf:
     return leaf
 
 
-def _reference_leaf(space: int, key: int, rank: int | None) -> Leaf:
-    """`rank` is the place of the parameter among those that put a resource in a patient's compartment, None for others."""
+def _reference_leaf(space: int, key: int, rank: int | None, widely: bool) -> Leaf:
+    """`rank` is the place of the parameter among those that put a resource in a patient's compartment, None for others;
+    `widely` is true when it may point at so many types that an id alone is indexed too.
+    """
 
     def leaf(value: Any, out: Entries) -> None:
         text = value.get("reference") if type(value) is dict else value
@@ -144,7 +147,8 @@ def _reference_leaf(space: int, key: int, rank: int | None) -> Leaf:
             match = forms.REFERENCE.fullmatch(text)
             if match:
                 out.tokens.add((key ^ keys.row_id(space, match[1], match[2])) & MASK)
-                out.tokens.add((key ^ keys.value_hash(keys.bare(match[2]))) & MASK)
+                if widely:
+                    out.tokens.add((key ^ keys.value_hash(keys.bare(match[2]))) & MASK)
                 if rank is not None and match[1] == "Patient":
                     out.found.append((rank, match[2]))
             elif not text.startswith("#"):
@@ -157,19 +161,33 @@ def _reference_leaf(space: int, key: int, rank: int | None) -> Leaf:
             if type(identifier.get("value")) is str:
                 form = keys.identified(identifier.get("system") or "", identifier["value"])
                 out.tokens.add((key ^ keys.value_hash(form)) & MASK)
-        out.tokens.add((key ^ _PRESENT) & MASK)
+        out.tokens.add((key ^ keys.value_hash(keys.present(paths.reference_type(value)))) & MASK)
 
     return leaf
 
 
-def patient_params(type_: str) -> list[str]:
+@lru_cache(maxsize=512)
+def patient_params(type_: str) -> tuple[str, ...]:
     """The parameters that put a resource of this type in a patient's compartment, the most significant first."""
     listed = list(definitions.compartments().get("Patient", {}).get(type_, ()))
     known = {each.code for each in definitions.search_parameters(type_)}
-    return sorted(
-        (code for code in listed if code in known),
-        key=lambda code: (code not in ("subject", "patient"), code != "subject"),
+    return tuple(
+        sorted(
+            (code for code in listed if code in known),
+            key=lambda code: (code not in ("subject", "patient"), code != "subject"),
+        )
     )
+
+
+def _patient_leaf(rank: int) -> Leaf:
+    def leaf(value: Any, out: Entries) -> None:
+        target = value.get("reference") if type(value) is dict else value
+        if type(target) is str and target.startswith("Patient/"):
+            match = forms.REFERENCE.fullmatch(target)
+            if match:
+                out.found.append((rank, match[2]))
+
+    return leaf
 
 
 def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int | None, key: int) -> Leaf | None:
@@ -187,14 +205,14 @@ def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int
     if param.type == "uri":
         return _uri_leaf(key)
     if param.type == "reference":
-        return _reference_leaf(space, key, rank)
+        return _reference_leaf(space, key, rank, widely(param))
     return None
 
 
 class Indexer:
     """The index plan of one resource type in one space."""
 
-    def __init__(self, space: int, type_: str, params: list[SearchParam]) -> None:
+    def __init__(self, space: int, type_: str, params: list[SearchParam], aliases: dict[str, Alias]) -> None:
         self.type = type_
         self.in_compartments = type_ == "Patient" or bool(patient_params(type_))
         ranks = {code: rank for rank, code in enumerate(patient_params(type_))}
@@ -206,17 +224,21 @@ class Indexer:
                 found = paths.read(type_, param.expression)
             except paths.Unreadable:
                 continue
+            if param.code in aliases:
+                # Found by other parameters; only what puts the resource in a compartment is still looked at.
+                if param.code in ranks:
+                    for path in found:
+                        self._root.add(path.steps, _patient_leaf(ranks[param.code]))
+                continue
             key = keys.param_hash(space, type_, param.code)
             for path in found:
                 leaf = bind(space, type_, param, path, ranks.get(param.code), key)
                 if leaf is not None:
                     self._root.add(path.steps, leaf)
         self._root.freeze()
-        self._type_token = (keys.param_hash(space, type_, "_type") ^ _PRESENT) & MASK
 
     def index(self, resource: dict[str, Any]) -> Entries:
         """The entries of a resource of this type."""
         out = Entries()
-        out.tokens.add(self._type_token)
         _walk(self._root, resource, out)
         return out

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
+from virage.core.fhir.index.aliases import Alias, aliases
 from virage.core.fhir.index.plan import Indexer
 
 _extra: dict[int, list[SearchParam]] = {}
@@ -20,6 +21,7 @@ def declare(space: int, params: list[SearchParam]) -> None:
             _extra[space] = [*_extra.get(space, []), *added]
             params_of.cache_clear()
             indexer.cache_clear()
+            aliases_of.cache_clear()
 
 
 @lru_cache(maxsize=2048)
@@ -35,4 +37,10 @@ def params_of(space: int, type_: str) -> dict[str, SearchParam]:
 @lru_cache(maxsize=2048)
 def indexer(space: int, type_: str) -> Indexer:
     """The index plan of a type in a space."""
-    return Indexer(space, type_, list(params_of(space, type_).values()))
+    return Indexer(space, type_, list(params_of(space, type_).values()), aliases_of(space, type_))
+
+
+@lru_cache(maxsize=2048)
+def aliases_of(space: int, type_: str) -> dict[str, Alias]:
+    """The parameters of a type that others answer for."""
+    return aliases(type_, list(params_of(space, type_).values()))

@@ -4,7 +4,8 @@ from virage.core.access import AllOf, AnyOf, Everything, Filter, Has, InPatient,
 from virage.core.fhir.index import keys, params_of
 from virage.core.fhir.index.forms import REFERENCE
 from virage.core.fhir.index.membership import member
-from virage.core.fhir.search.conditions import has, token_of
+from virage.core.fhir.search.conditions import target_keys
+from virage.core.fhir.search.context import Context, has
 from virage.core.fhir.search.sql import FALSE, TRUE, Sql, every, no, some
 
 
@@ -34,15 +35,15 @@ def _has(rule: Has, space: int, type_: str) -> Sql:
     param = params_of(space, type_).get(rule.param)
     if param is None or param.type not in ("token", "reference", "uri"):
         return FALSE
-    key = keys.param_hash(space, type_, rule.param)
+    context = Context(space, type_, param)
     if param.type == "uri":
-        return has([token_of(key, keys.address(rule.value))])
+        return has(context.tokens(keys.address(rule.value)))
     if param.type == "reference":
         match = REFERENCE.fullmatch(rule.value)
-        if match:
-            return has([(key ^ keys.row_id(space, match[1], match[2])) & keys.MASK])
-        return has([token_of(key, keys.address(rule.value))])
-    if rule.value.startswith("|"):
-        return has([token_of(key, keys.any_system(rule.value[1:]))])
+        return has(target_keys(context, match[1], match[2]) if match else context.tokens(keys.address(rule.value)))
     system, _, code = rule.value.rpartition("|")
-    return has([token_of(key, keys.coded(system, code))]) if system else FALSE
+    if not system:
+        return has(context.tokens(keys.any_system(code)))
+    # Facts give the system of a coding as the resource says it.
+    form = keys.coded(system, code)
+    return has(context.tokens(form)) if code else FALSE

@@ -6,6 +6,7 @@ from virage.core.fhir.index import keys
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.compiler import Compiled, Compiler
 from virage.core.fhir.search.errors import BadSearch, bad_value
+from virage.core.fhir.search.leading import assemble
 from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.request import Request
 from virage.core.fhir.search.sorting import sort_keys
@@ -51,7 +52,7 @@ def across_types(space: Space, asked: Request, rule: Filter) -> tuple[Compiled, 
         found = rows_of(space, type_, compiled.ids)
         if found is not None:
             rows = (rows or set()) | set(found)
-        condition = every([*compiled.parts, access_condition(rule, space.code, type_)])
+        condition = assemble([*compiled.parts, access_condition(rule, space.code, type_)], found is not None)
         if condition is not FALSE:
             codes.append(places.type_code(type_))
             typed = Sql("r.type = %s", (codes[-1],))

@@ -6,7 +6,7 @@ from virage.core.fhir.definitions import SearchParam
 from virage.core.fhir.index import params_of, patient_params
 from virage.core.fhir.index.forms import REFERENCE
 from virage.core.fhir.search import conditions
-from virage.core.fhir.search.conditions import Context
+from virage.core.fhir.search.context import Context, missing, split
 from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
 from virage.core.fhir.search.request import name_and_modifier
 from virage.core.fhir.search.sql import FALSE, Sql
@@ -46,7 +46,7 @@ class Compiler:
         if code == "_id":
             if modifier:
                 raise bad_modifier("_id", modifier, "aucun")
-            wanted = [each for each in conditions.split(value) if each]
+            wanted = [each for each in split(value) if each]
             if not wanted:
                 raise bad_value("_id", "la valeur est vide.")
             out.ids = wanted if out.ids is None else [each for each in out.ids if each in wanted]
@@ -67,20 +67,11 @@ class Compiler:
         """The condition of one parameter."""
         param: SearchParam = context.param
         if modifier == "missing":
-            return conditions.missing(context, value)
-        match param.type:
-            case "token":
-                return conditions.token(context, value, modifier)
-            case "string":
-                return conditions.string(context, value, modifier)
-            case "reference":
-                return conditions.reference(context, value, modifier)
-            case "date":
-                return conditions.date(context, value, modifier, self.now)
-            case "uri":
-                return conditions.uri(context, value, modifier)
-            case "number" | "quantity":
-                return conditions.number(context, value, modifier)
+            return missing(context, value)
+        if param.type == "date":
+            return conditions.date(context, value, modifier, self.now)
+        if param.type in conditions.CONDITIONS:
+            return conditions.CONDITIONS[param.type](context, value, modifier)
         raise BadSearch(
             f"Paramètre « {param.code} » : les recherches de type « {param.type} » ne sont pas encore servies.",
             code="FHIR.SEARCH_UNSERVED",

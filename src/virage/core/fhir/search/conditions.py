@@ -1,88 +1,41 @@
 """Each value sought, by parameter type, as a condition on the row `r` of a resource whose bucket is `{b}`."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import keys, paths
+from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.index.dates import date_range
 from virage.core.fhir.index.forms import REFERENCE, number_range
 from virage.core.fhir.index.strings import after, fold
+from virage.core.fhir.search.context import Context, bars, code_systems, has, row_exists, split, unescape
 from virage.core.fhir.search.errors import bad_modifier, bad_value
-from virage.core.fhir.search.sql import FALSE, Sql, no, some
+from virage.core.fhir.search.sql import Sql, every, no
 
-MAX_VALUES = 1000
-PREFIXES = frozenset(["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"])
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
-_COMMA = re.compile(r"(?<!\\),")
-_ESCAPE = re.compile(r"\\([\\,$|])")
+_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 
-# The bucket of the row, as each plan of a query names it.
-BUCKET = "{b}"
-ROW_BUCKET = "((r.compartment >> 58) & 63)"
+Checks = list[tuple[str, tuple[Any, ...]]]
+"""Alternatives: SQL text on a row `x`, with its values."""
 
 
-def split(value: str) -> list[str]:
-    """The alternatives of a value, at its commas; those written `\\,` do not count."""
-    return _COMMA.split(value)
-
-
-def unescape(value: str) -> str:
-    """A value without its escapes."""
-    return _ESCAPE.sub(r"\1", value) if "\\" in value else value
-
-
-def bars(value: str) -> list[str]:
-    """A value split at its bars; those written `\\|` do not count."""
-    return [unescape(part) for part in re.split(r"(?<!\\)\|", value)]
-
-
-class Context:
-    """Where a condition holds: the number of the space, the resource type, the parameter."""
-
-    __slots__ = ("key", "param", "space", "type")
-
-    def __init__(self, space: int, type_: str, param: SearchParam) -> None:
-        self.space, self.type, self.param = space, type_, param
-        self.key = keys.param_hash(space, type_, param.code)
-
-    @property
-    def name(self) -> str:
-        return self.param.code
-
-
-def has(tokens: list[int]) -> Sql:
-    """The row holds one of these tokens (given without bucket)."""
-    if not tokens:
-        return FALSE
-    unique = sorted(set(tokens))
-    if len(unique) == 1:
-        return Sql(f"r.tokens @> ARRAY[%s::bigint | {BUCKET}]", (unique[0],), True)
-    return Sql(f"r.tokens && fhir_in_bucket(%s::bigint[], {BUCKET})", (unique,), True)
-
-
-def token_of(key: int, form: str) -> int:
-    return (key ^ keys.value_hash(form)) & keys.MASK
-
-
-def missing(context: Context, value: str) -> Sql:
-    """`:missing`."""
-    if value not in ("true", "false"):
-        raise bad_value(context.name, "« :missing » attend « true » ou « false ».")
-    present = has([token_of(context.key, keys.PRESENT)])
-    return present if value == "false" else no(present)
+def _either(checks: Checks) -> tuple[str, tuple[Any, ...]]:
+    if len(checks) == 1:
+        return checks[0]
+    return "(" + " OR ".join(f"({text})" for text, _ in checks) + ")", tuple(v for _, values in checks for v in values)
 
 
 # ── token ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def token(context: Context, value: str, modifier: str) -> Sql:
+    """`code`, `system|code`, `|code`, `system|`; :not, :of-type."""
     if modifier == "not":
         return no(has(token_keys(context, value)))
     if modifier == "of-type":
-        return has([token_of(context.key, _of_type(context, each)) for each in _alternatives(context, value)])
+        return has([key for each in context.alternatives(value) for key in context.tokens(_of_type(context, each))])
     if modifier:
-        raise bad_modifier(context.name, modifier, ":missing, :not, :of-type")
+        raise bad_modifier(context.name, modifier, ":missing, :not, :of-type, :text")
     return has(token_keys(context, value))
 
 
@@ -95,96 +48,67 @@ def _of_type(context: Context, value: str) -> str:
 
 def token_keys(context: Context, value: str) -> list[int]:
     """The tokens, without bucket, that any of the alternatives stands for."""
-    found = []
-    for each in _alternatives(context, value):
-        parts = bars(each)
-        if len(parts) > 2:
-            raise bad_value(context.name, "un code s'écrit « code », « système|code », « |code » ou « système| ».")
-        if len(parts) == 1:
-            found.append(token_of(context.key, keys.any_system(parts[0])))
-        elif not parts[1]:
-            found.append(token_of(context.key, keys.of_system(parts[0])))
-        else:
-            system = parts[0]
-            if system and system in code_systems(context):
-                # An element of type `code` has its system by its binding, not in the resource.
-                found.append(token_of(context.key, keys.coded("", parts[1])))
-            found.append(token_of(context.key, keys.coded(system, parts[1])))
-    return found
+    return [key for each in context.alternatives(value) for key in one_token(context, each)]
 
 
-def code_systems(context: Context) -> frozenset[str]:
-    """The systems that the elements of type `code` of this parameter draw from, by their required binding."""
-    from virage.core.fhir import definitions
-
-    try:
-        read = paths.read(context.type, context.param.expression)
-    except paths.Unreadable:
-        return frozenset()
-    found: set[str] = set()
-    for path in read:
-        if path.type == "code" and path.binding:
-            found.update(system for system, _ in definitions.codes(path.binding) or ())
-    return frozenset(found)
+def one_token(context: Context, value: str) -> list[int]:
+    """The tokens of one alternative; none when no resource can hold it."""
+    form = token_form(context, value)
+    return context.tokens(form) if form else []
 
 
-def _alternatives(context: Context, value: str) -> list[str]:
-    found = [each for each in split(value) if each]
-    if not found:
-        raise bad_value(context.name, "la valeur est vide.")
-    if len(found) > MAX_VALUES:
-        raise bad_value(context.name, f"{len(found)} valeurs, {MAX_VALUES} au plus.")
-    return found
+def token_form(context: Context, value: str) -> str:
+    """The form under which one alternative is indexed; "" when no resource can hold it."""
+    parts = bars(value)
+    if len(parts) > 2 or not any(parts):
+        raise bad_value(context.name, "un code s'écrit « code », « système|code », « |code » ou « système| ».")
+    if len(parts) == 1:
+        return keys.any_system(parts[0])
+    system, code = parts
+    # An element of type `code` has its system by its binding, not in the resource.
+    own = code_systems(context.space, context.type, context.param.code)
+    if own is not None:
+        return keys.any_system(code) if code and (not system or system in own) else ""
+    return keys.coded(system, code) if code else keys.of_system(system)
 
 
-# ── string ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _strings(context: Context, condition: str, *values: Any) -> Sql:
-    return Sql(
-        "EXISTS (SELECT FROM fhir_string s WHERE s.compartment = r.compartment AND s.rid = r.rid"
-        f" AND s.k = (%s::bigint | {BUCKET}) AND {condition})",
-        (context.key & keys.MASK, *values),
-        True,
-    )
+# ── string, uri ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def string(context: Context, value: str, modifier: str) -> Sql:
-    if modifier not in ("", "exact", "contains", "text"):
+    """Begins with, whatever the case and accents; :exact, :contains."""
+    if modifier not in ("", "exact", "contains"):
         raise bad_modifier(context.name, modifier, ":missing, :exact, :contains")
-    found = []
-    for each in _alternatives(context, value):
+    checks: Checks = []
+    for each in context.alternatives(value):
         text = unescape(each)
         folded = fold(text)
         if modifier == "exact":
-            found.append(_strings(context, "s.folded = %s::text AND s.exact = %s::text", folded, text[:500]))
+            checks.append(("x.folded = %s::text AND x.exact = %s::text", (folded, text[:500])))
         elif modifier == "contains":
-            found.append(_strings(context, "position(%s::text IN s.folded) > 0", folded))
+            checks.append(("position(%s::text IN x.folded) > 0", (folded,)))
         else:
-            limit = after(folded)
-            found.append(
-                _strings(context, "s.folded >= %s::text AND s.folded < %s::text", folded, limit)
-                if limit
-                else _strings(context, "s.folded >= %s::text", folded)
-            )
-    return some(found)
+            checks.append(_begins(folded))
+    return row_exists(context, "string", *_either(checks))
 
 
-# ── uri ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _begins(prefix: str) -> tuple[str, tuple[Any, ...]]:
+    limit = after(prefix)
+    if limit is None:
+        return "x.folded >= %s::text", (prefix,)
+    return "x.folded >= %s::text AND x.folded < %s::text", (prefix, limit)
 
 
 def uri(context: Context, value: str, modifier: str) -> Sql:
-    alternatives = [unescape(each) for each in _alternatives(context, value)]
+    """The very address; :below, :above by path segments."""
+    wanted = [unescape(each) for each in context.alternatives(value)]
     if modifier == "below":
-        return some(
-            _strings(context, "s.folded >= %s::text AND s.folded < %s::text", each, after(each) or each)
-            for each in alternatives
-        )
+        return row_exists(context, "uri", *_either([_begins(each) for each in wanted]))
     if modifier == "above":
-        return has([token_of(context.key, keys.address(each[:end])) for each in alternatives for end in _ends(each)])
+        return has(context.tokens(*(keys.address(each[:end]) for each in wanted for end in _ends(each))))
     if modifier:
         raise bad_modifier(context.name, modifier, ":missing, :above, :below")
-    return has([token_of(context.key, keys.address(each)) for each in alternatives])
+    return has(context.tokens(*map(keys.address, wanted)))
 
 
 def _ends(url: str) -> list[int]:
@@ -203,167 +127,209 @@ def prefixed(value: str) -> tuple[str, str]:
     return match[1] or "eq", match[2]
 
 
-def date_bounds(name: str, value: str) -> tuple[str, int, int]:
+def date_bounds(name: str, value: str, now: int) -> tuple[str, int, int]:
+    """Prefix and range of a date sought. Raises BadSearch."""
     prefix, text = prefixed(value)
     try:
         low, high = date_range(text.replace(" ", "+"))
-    except ValueError:
-        if re.match(r"[a-z]{2}\d", value):
+    except (ValueError, OverflowError):
+        if re.match(r"[a-z]{2}\d", value) and prefix == "eq":
             raise bad_value(name, "ce préfixe n'existe pas ; admis : eq, ne, gt, lt, ge, le, sa, eb, ap.") from None
         raise bad_value(
             name, "une date s'écrit AAAA, AAAA-MM, AAAA-MM-JJ ou AAAA-MM-JJThh:mm:ss avec son fuseau."
         ) from None
+    if prefix == "ap":
+        # Around it, a tenth of its distance from now.
+        gap = abs(now - (low + high) // 2) // 10
+        low, high = low - gap, high + gap
     return prefix, low, high
 
 
-def range_condition(
-    prefix: str, low: Any, high: Any, columns: tuple[str, str], cast: str
-) -> tuple[str, tuple[Any, ...]]:
+def date_check(prefix: str, low: int, high: int, columns: tuple[str, str]) -> tuple[str, tuple[Any, ...]]:
     """How the range sought, [low, high), stands to that of the value: FHIR R4, « Prefixes »."""
     start, end = columns
-    at = f"%s::{cast}"
-    if prefix == "eq":
-        # The upper bound of the start is implied; written out, it bounds the index scan.
-        return f"{start} >= {at} AND {start} <= {at} AND {end} <= {at}", (low, high, high)
-    if prefix == "ne":
-        return f"({start} < {at} OR {end} > {at})", (low, high)
-    if prefix == "gt":
-        return f"{end} > {at}", (high,)
-    if prefix == "lt":
-        return f"{start} < {at}", (low,)
-    if prefix == "ge":
-        return f"({start} >= {at} OR {end} > {at})", (low, high)
-    if prefix == "le":
-        return f"({start} < {at} OR {end} <= {at})", (low, high)
-    if prefix == "sa":
-        return f"{start} >= {at}", (high,)
-    if prefix == "eb":
-        return f"{end} <= {at}", (low,)
+    at = "%s::bigint"
+    match prefix:
+        case "eq":
+            # The upper bound of the start is implied; written out, it bounds the index scan.
+            return f"{start} >= {at} AND {start} <= {at} AND {end} <= {at}", (low, high, high)
+        case "ne":
+            return f"({start} < {at} OR {end} > {at})", (low, high)
+        case "gt":
+            return f"{end} > {at}", (high,)
+        case "lt":
+            return f"{start} < {at}", (low,)
+        case "ge":
+            return f"({start} >= {at} OR {end} > {at})", (low, high)
+        case "le":
+            return f"({start} < {at} OR {end} <= {at})", (low, high)
+        case "sa":
+            return f"{start} >= {at}", (high,)
+        case "eb":
+            return f"{end} <= {at}", (low,)
     return f"{start} < {at} AND {end} > {at}", (high, low)
 
 
-def widened(low: int, high: int, now: int) -> tuple[int, int]:
-    """The range of an approximate date: a tenth of its distance from now on both sides."""
-    gap = abs(now - (low + high) // 2) // 10
-    return low - gap, high + gap
+def _window(prefix: str, low: int, high: int) -> tuple[int | None, int | None] | None:
+    """The range in which a value that lies within one month must begin, None when it may be anywhere."""
+    match prefix:
+        case "eq" | "ap":
+            return low, high
+        case "gt" | "sa":
+            return high, None
+        case "ge":
+            return low, None
+        case "lt" | "eb":
+            return None, low
+        case "le":
+            return None, high
+    return None
 
 
 def date(context: Context, value: str, modifier: str, now: int) -> Sql:
+    """A date, dateTime, instant or Period by its range."""
     if modifier:
         raise bad_modifier(context.name, modifier, ":missing")
-    found = []
-    for each in _alternatives(context, value):
-        prefix, low, high = date_bounds(context.name, each)
-        if prefix == "ap":
-            low, high = widened(low, high, now)
-        text, values = range_condition(prefix, low, high, ("d.low", "d.high"), "bigint")
-        found.append(
-            Sql(
-                "EXISTS (SELECT FROM fhir_date d WHERE d.compartment = r.compartment AND d.rid = r.rid"
-                f" AND d.k = (%s::bigint | {BUCKET}) AND {text})",
-                (context.key & keys.MASK, *values),
-                True,
-            )
-        )
-    return some(found)
+    checks: Checks = []
+    window: set[str] | None = set()
+    for each in context.alternatives(value):
+        prefix, low, high = date_bounds(context.name, each, now)
+        checks.append(date_check(prefix, low, high, ("x.low", "x.high")))
+        bounds = _window(prefix, low, high)
+        if bounds is None or window is None:
+            window = None
+        else:
+            window.update(calendar.forms_within(*bounds))
+    found = row_exists(context, "date", *_either(checks))
+    tokens = tuple(context.tokens(*sorted(window))) if window else ()
+    return Sql(found.text, found.values, found.kind, tokens)
 
 
 def updated(value: str, modifier: str, now: int) -> Sql:
     """`_lastUpdated`, on the row itself."""
     if modifier:
         raise bad_modifier("_lastUpdated", modifier, "aucun")
-    found = []
-    for each in split(value):
-        prefix, low, high = date_bounds("_lastUpdated", each)
-        if prefix == "ap":
-            low, high = widened(low, high, now)
-        # A version is dated to the millisecond.
-        text, values = range_condition(prefix, low, high, ("r.updated", "(r.updated + 1000)"), "bigint")
-        found.append(Sql(text, values))
-    return some(found)
+    # A version is dated to the millisecond.
+    columns = ("r.updated", "(r.updated + 1000)")
+    return Sql(*_either([date_check(*date_bounds("_lastUpdated", each, now), columns) for each in split(value)]))
 
 
 # ── number, quantity ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def number(context: Context, value: str, modifier: str) -> Sql:
+    """`number` with its prefix; a quantity as `number|system|code` or `number||code`."""
     if modifier:
         raise bad_modifier(context.name, modifier, ":missing")
-    found = []
-    for each in _alternatives(context, value):
-        parts = bars(each)
-        if len(parts) not in ((1,) if context.param.type == "number" else (1, 2, 3)):
-            raise bad_value(context.name, "une quantité s'écrit « nombre » ou « nombre|système|code ».")
-        prefix, text = prefixed(parts[0])
-        try:
-            exact, low, high = number_range(text)
-        except ValueError:
-            raise bad_value(context.name, "un nombre est attendu, avec un point pour les décimales.") from None
-        condition, values = _number_condition(prefix, exact, low, high)
-        if len(parts) == 3 and parts[1]:
-            condition += " AND n.unit = %s::bigint"
-            values += (keys.value_hash(f"{parts[1]}|{parts[2]}"),)
-        elif len(parts) > 1 and parts[-1]:
-            condition += " AND n.code = %s::bigint"
-            values += (keys.value_hash(parts[-1]),)
-        found.append(
-            Sql(
-                "EXISTS (SELECT FROM fhir_number n WHERE n.compartment = r.compartment AND n.rid = r.rid"
-                f" AND n.k = (%s::bigint | {BUCKET}) AND {condition})",
-                (context.key & keys.MASK, *values),
-                True,
-            )
-        )
-    return some(found)
+    quantity = context.param.type == "quantity"
+    checks = [number_check(context.name, each, quantity) for each in context.alternatives(value)]
+    return row_exists(context, "number", *_either(checks))
 
 
-def _number_condition(prefix: str, exact: float, low: float, high: float) -> tuple[str, tuple[Any, ...]]:
+def number_check(name: str, value: str, quantity: bool) -> tuple[str, tuple[Any, ...]]:
+    """The check of one alternative on a row of numbers. Raises BadSearch."""
+    parts = bars(value)
+    if len(parts) not in ((1, 2, 3) if quantity else (1,)):
+        raise bad_value(name, "une quantité s'écrit « nombre » ou « nombre|système|code ».")
+    prefix, text = prefixed(parts[0])
+    try:
+        bounds = number_range(text)
+    except ValueError:
+        raise bad_value(name, "un nombre est attendu, avec un point pour les décimales.") from None
+    condition, values = _compared(prefix, *bounds)
+    if len(parts) == 3 and parts[1]:
+        return condition + " AND x.unit = %s::bigint", (*values, keys.value_hash(f"{parts[1]}|{parts[2]}"))
+    if len(parts) > 1 and parts[-1]:
+        return condition + " AND x.code = %s::bigint", (*values, keys.value_hash(parts[-1]))
+    return condition, values
+
+
+def _compared(prefix: str, exact: float, low: float, high: float) -> tuple[str, tuple[Any, ...]]:
     """Equality looks at the precision given; the comparisons take the number as it is."""
     at = "%s::float8"
-    if prefix == "eq":
-        return f"n.low >= {at} AND n.low < {at} AND n.high < {at}", (low, high, high)
-    if prefix == "ne":
-        return f"(n.low < {at} OR n.high >= {at})", (low, high)
-    if prefix in ("gt", "sa"):
-        return (f"n.high > {at}" if prefix == "gt" else f"n.low > {at}"), (exact,)
-    if prefix in ("lt", "eb"):
-        return (f"n.low < {at}" if prefix == "lt" else f"n.high < {at}"), (exact,)
-    if prefix == "ge":
-        return f"n.high >= {at}", (exact,)
-    if prefix == "le":
-        return f"n.low <= {at}", (exact,)
+    match prefix:
+        case "eq":
+            return f"x.low >= {at} AND x.low < {at} AND x.high < {at}", (low, high, high)
+        case "ne":
+            return f"(x.low < {at} OR x.high >= {at})", (low, high)
+        case "gt":
+            return f"x.high > {at}", (exact,)
+        case "sa":
+            return f"x.low > {at}", (exact,)
+        case "lt":
+            return f"x.low < {at}", (exact,)
+        case "eb":
+            return f"x.high < {at}", (exact,)
+        case "ge":
+            return f"x.high >= {at}", (exact,)
+        case "le":
+            return f"x.low <= {at}", (exact,)
     gap = abs(exact) / 10
-    return f"n.low <= {at} AND n.high >= {at}", (exact + gap, exact - gap)
+    return f"x.low <= {at} AND x.high >= {at}", (exact + gap, exact - gap)
 
 
 # ── reference ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def reference(context: Context, value: str, modifier: str) -> Sql:
+    """`Type/id`, `id`, an address; `:Type`, `:identifier`."""
     if modifier == "identifier":
         found = []
-        for each in _alternatives(context, value):
+        for each in context.alternatives(value):
             parts = bars(each)
             if len(parts) != 2 or not parts[1]:
                 raise bad_value(context.name, "« :identifier » attend « système|valeur ».")
-            found.append(token_of(context.key, keys.identified(*parts)))
-        return has(found)
-    if modifier and modifier not in context.param.targets and context.param.targets:
-        raise bad_modifier(context.name, modifier, ":missing, :identifier, " + ", ".join(context.param.targets[:10]))
-    return has([_reference(context, each, modifier) for each in _alternatives(context, value)])
+            found += context.tokens(keys.identified(*parts))
+        return _of_target(context, has(found))
+    targets = context.param.targets
+    if modifier and targets and modifier not in targets:
+        raise bad_modifier(
+            context.name, modifier, ":missing, :identifier, " + ", ".join(f":{each}" for each in targets[:10])
+        )
+    tokens = [key for each in context.alternatives(value) for key in reference_keys(context, each, modifier)]
+    return has(tokens)
 
 
-def _reference(context: Context, value: str, type_: str) -> int:
+def _of_target(context: Context, found: Sql) -> Sql:
+    """For a parameter such as `patient`, the reference (there is only one) must also be to that type."""
+    return every([found, has(context.tokens(keys.present(context.target)))]) if context.target else found
+
+
+def target_keys(context: Context, type_: str, id_: str) -> list[int]:
+    """The tokens of a reference to a resource of this base."""
+    if context.target and type_ != context.target:
+        return []
+    row = keys.row_id(context.space, type_, id_)
+    return [(key ^ row) & keys.MASK for key in context.keys]
+
+
+def reference_keys(context: Context, value: str, type_: str) -> list[int]:
+    """The tokens of one alternative. Raises BadSearch."""
+    from virage.core.fhir.index.aliases import widely
+
     value = unescape(value)
     match = REFERENCE.fullmatch(value)
     if match:
         if type_ and match[1] != type_:
             raise bad_value(context.name, f"la référence n'est pas de type {type_}.")
-        return (context.key ^ keys.row_id(context.space, match[1], match[2])) & keys.MASK
-    if re.fullmatch(r"[A-Za-z0-9.\-]{1,64}", value):
-        if type_:
-            return (context.key ^ keys.row_id(context.space, type_, value)) & keys.MASK
-        return token_of(context.key, keys.bare(value))
+        return target_keys(context, match[1], match[2])
+    if _ID.fullmatch(value):
+        wanted = type_ or context.target
+        if wanted:
+            return target_keys(context, wanted, value)
+        if widely(context.read_by):
+            return context.tokens(keys.bare(value))
+        return [key for each in context.read_by.targets for key in target_keys(context, each, value)]
     if ":" in value:
-        return token_of(context.key, keys.address(value))
+        return context.tokens(keys.address(value))
     raise bad_value(context.name, "une référence s'écrit « Type/id », « id » ou une adresse complète.")
+
+
+CONDITIONS: dict[str, Callable[[Context, str, str], Sql]] = {
+    "token": token,
+    "string": string,
+    "reference": reference,
+    "uri": uri,
+    "number": number,
+    "quantity": number,
+}

@@ -6,13 +6,15 @@ from typing import Any
 
 from virage.core import db
 from virage.core.access import Everything, Filter
-from virage.core.fhir.index import forms, keys, params_of, paths
+from virage.core.fhir.index import forms, params_of, paths
 from virage.core.fhir.search.access import access_condition
-from virage.core.fhir.search.conditions import has
+from virage.core.fhir.search.conditions import target_keys
+from virage.core.fhir.search.context import Context, has
 from virage.core.fhir.search.errors import BadSearch
+from virage.core.fhir.search.leading import assemble
 from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.request import Include
-from virage.core.fhir.search.sql import FALSE, every
+from virage.core.fhir.search.sql import FALSE
 from virage.core.fhir.store import places
 from virage.core.fhir.store.reading import read_many, version_of
 from virage.core.fhir.store.space import Space
@@ -117,13 +119,11 @@ def _reverse(space: Space, asked: Include, versions: Iterable[Version], rule: Fi
                 code="FHIR.SEARCH_PARAM",
                 path="_revinclude",
             )
-        key = keys.param_hash(space.code, asked.source, name)
-        tokens += [
-            (key ^ keys.row_id(space.code, version.type, version.id)) & keys.MASK
-            for version in versions
-            if asked.target in ("", version.type)
-        ]
-    condition = every([has(tokens), access_condition(rule, space.code, asked.source)])
+        context = Context(space.code, asked.source, params[name])
+        for version in versions:
+            if asked.target in ("", version.type):
+                tokens += target_keys(context, version.type, version.id)
+    condition = assemble([has(tokens), access_condition(rule, space.code, asked.source)])
     if condition is FALSE:
         return []
     statement = Query(space.code, (code,), condition).page(MAX_INCLUDED + 1, None)

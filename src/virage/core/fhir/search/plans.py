@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from virage.core.fhir.index import keys
-from virage.core.fhir.search.conditions import BUCKET, ROW_BUCKET
+from virage.core.fhir.search.context import BUCKET, ROW_BUCKET
 from virage.core.fhir.search.sorting import SortKey
 from virage.core.fhir.search.sql import Sql
 

@@ -9,10 +9,11 @@ from virage.core.fhir.search.across import across_types, rows_of
 from virage.core.fhir.search.compiler import Compiled, Compiler
 from virage.core.fhir.search.cursors import seal, unseal
 from virage.core.fhir.search.includes import included
+from virage.core.fhir.search.leading import assemble
 from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.request import MAX_COUNT, Request, parse
 from virage.core.fhir.search.sorting import sort_keys
-from virage.core.fhir.search.sql import FALSE, every
+from virage.core.fhir.search.sql import FALSE
 from virage.core.fhir.store import places
 from virage.core.fhir.store.reading import version_of
 from virage.core.fhir.store.space import Space
@@ -74,8 +75,9 @@ def search(
 def _one_type(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[Compiled, Query | None]:
     code = places.type_code(type_)
     compiled = Compiler(space.code, type_, now()).compile(asked.conditions)
-    condition = every([*compiled.parts, access_condition(rule, space.code, type_)])
     rows = rows_of(space, type_, compiled.ids)
+    placed = rows is not None or compiled.compartment is not None
+    condition = assemble([*compiled.parts, access_condition(rule, space.code, type_)], placed)
     if condition is FALSE or rows == ():
         return compiled, None
     compartment = compiled.compartment if rows is None else None

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from virage.core.fhir.index import keys, params_of, paths
+from virage.core.fhir.index import params_of, paths
 from virage.core.fhir.index.dates import EARLIEST, LATEST
-from virage.core.fhir.search.conditions import BUCKET
+from virage.core.fhir.search.context import BUCKET, Context
 from virage.core.fhir.search.errors import BadSearch
 
 MAX_KEYS = 5
@@ -46,8 +46,8 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
     param = params_of(space, type_).get(name)
     if param is not None:
         pick = "max" if descending else "min"
-        key = keys.param_hash(space, type_, name) & keys.MASK
-        row = f"t.compartment = r.compartment AND t.rid = r.rid AND t.k = (%s::bigint | {BUCKET})"
+        key = Context(space, type_, param).row_keys()
+        row = f"t.compartment = r.compartment AND t.rid = r.rid AND t.k = ANY(fhir_in_bucket(%s::bigint[], {BUCKET}))"
         if param.type == "date":
             last = EARLIEST - 1 if descending else LATEST + 1
             text = f"coalesce((SELECT {pick}(t.low) FROM fhir_date t WHERE {row}), {last})"
