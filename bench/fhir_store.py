@@ -222,7 +222,7 @@ def main() -> None:
                 continue
             rows: list[int] = []
 
-            def ask(make: Any = make, rows: list[int] = rows) -> None:
+            def ask(make: Any = make, rows: list[int] = rows, draw: Any = draw, wanted: int = wanted) -> None:
                 type_, params = make(draw, wanted)
                 page = store.search(type_, params, count=20)
                 if page.unknown:
