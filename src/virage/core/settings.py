@@ -190,3 +190,17 @@ def require(*, service: bool = False) -> None:
 def attached() -> bool:
     """Whether this process is a child of `virage serve`, which alone starts and stops the embedded database."""
     return os.environ.get("_VIRAGE_ATTACHED") == "1"
+
+
+def markdown() -> str:
+    """The whole of `docs/settings.md`."""
+    lines = [
+        "# Réglages",
+        "",
+        "Des variables d'environnement, lues au démarrage. Ce tableau est fait par `virage settings --markdown`.",
+        "",
+        "| nom | par défaut | à quoi il sert |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{one.name}` | {f'`{one.default}`' if one.default else ''} | {one.text} |" for one in TABLE]
+    return "\n".join([*lines, ""])

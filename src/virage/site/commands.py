@@ -72,6 +72,55 @@ def demo(arguments: Namespace) -> int:
     return script.play(port_of(arguments.port), arguments.citizens, arguments.seed)
 
 
+def _configure_folder(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DOSSIER", help="le dossier de la sauvegarde")
+
+
+def backup(arguments: Namespace) -> int:
+    """Write a backup."""
+    from pathlib import Path
+
+    from virage.site.backup import save
+
+    print(f"sauvegarde complète : {save(Path(arguments.folder))}")  # noqa: T201
+    return 0
+
+
+def restore(arguments: Namespace) -> int:
+    """Fill an empty house from a backup."""
+    from pathlib import Path
+
+    from virage.site.backup import restore as fill
+
+    print(f"maison restaurée ; fichiers : {fill(Path(arguments.folder))}")  # noqa: T201
+    return 0
+
+
+def _configure_settings(parser: ArgumentParser) -> None:
+    parser.add_argument("--markdown", action="store_true", help="le tableau de docs/settings.md")
+
+
+def show_settings(arguments: Namespace) -> int:
+    """Print every setting with its value, secrets hidden."""
+    from virage.core import settings
+
+    if arguments.markdown:
+        print(settings.markdown(), end="")  # noqa: T201
+        return 0
+    for setting in settings.TABLE:
+        value = settings.get(setting.name)
+        print(f"{setting.name}={'…' if setting.secret and value else value}")  # noqa: T201
+    return 0
+
+
+def distribute(arguments: Namespace) -> int:
+    """Ask the FHIR store to spread its tables over the nodes of a Citus cluster."""
+    from virage.core.fhir import store
+
+    store.distribute()
+    return 0
+
+
 COMMANDS = (
     Command("migrate", "Met la base de données à la forme attendue par cette version.", migrate),
     Command("serve", "Sert le site, les interfaces et les tâches de fond.", serve, _configure_port, service=True),
@@ -79,4 +128,8 @@ COMMANDS = (
     Command(
         "demo", "Prépare et sert la démonstration, après y avoir joué le parcours de soins.", demo, _configure_demo
     ),
+    Command("backup", "Sauvegarde la base, les fichiers et les clés dans un dossier neuf.", backup, _configure_folder),
+    Command("restore", "Remplit une maison vide avec une sauvegarde.", restore, _configure_folder),
+    Command("settings", "Montre les réglages et leur valeur.", show_settings, _configure_settings, django=False),
+    Command("db distribute", "Répartit les tables cliniques sur les nœuds de Citus.", distribute),
 )

@@ -3,6 +3,7 @@
 import asgiref.sync
 from procrastinate.contrib.django import app
 
+from virage.core.db import backfill
 from virage.core.events.work import periodic
 
 
@@ -15,3 +16,10 @@ def resume_abandoned(timestamp: int) -> None:
             await app.job_manager.retry_job(job)
 
     asgiref.sync.async_to_sync(resume)()
+
+
+@periodic("* * * * *")
+def continue_backfills(timestamp: int) -> None:
+    """Carry on with the long data steps that a migration left to the background."""
+    for name in backfill.unfinished():
+        backfill.advance(name)
