@@ -29,11 +29,18 @@ class Progress:
         seconds = max(time.monotonic() - self._begun, 0.001)
         share = f" / {self.total} ({100 * self.done // self.total} %)" if self.total else ""
         begin = "\r\033[K" if self._terminal else ""
-        print(f"{begin}{self.label} : {self.done}{share}, {self.done / seconds:.0f}/s", end=end, file=sys.stderr, flush=True)  # noqa: T201
+        print(
+            f"{begin}{self.label} : {self.done}{share}, {self.done / seconds:.0f}/s",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )
 
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.done or kind is None:
             self._show("\n")

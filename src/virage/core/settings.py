@@ -79,6 +79,12 @@ TABLE: tuple[Setting, ...] = (
     Setting("VIRAGE_PROCONNECT_ISSUER", "", "Fournisseur d'identité des agents ; vide : celui du bac à sable."),
     Setting("VIRAGE_PROCONNECT_CLIENT_ID", "virage-portails", "Identifiant des portails chez ce fournisseur."),
     Setting("VIRAGE_PROCONNECT_CLIENT_SECRET", "", "Leur secret ; vide : celui de ce serveur.", secret=True),
+    Setting(
+        "VIRAGE_AUDIT_LATER", "1", "`0` : chaque trace de lecture est écrite aussitôt, au lieu de par lots de 200 ms."
+    ),
+    Setting(
+        "VIRAGE_DMP_NOTICE_DAYS", "", "Délai d'opposition à l'ouverture d'un DMP, en jours ; vide : celui des textes."
+    ),
     Setting("VIRAGE_THEME", "neutral", "`neutral`, ou `dsfr` (système de design réservé à l'État)."),
     Setting("VIRAGE_LOG_LEVEL", "WARNING", "Niveau du journal : `DEBUG`, `INFO`, `WARNING`, `ERROR`."),
     Setting(

@@ -37,7 +37,15 @@ def save(folder: Path) -> Path:
         raise BackupRefused(f"{folder} n'est pas vide : donner un dossier neuf.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    programs.run("pg_dump", "--format=custom", "--compress=6", "--no-owner", "--no-privileges", "--file", str(folder / "database.dump"))
+    programs.run(
+        "pg_dump",
+        "--format=custom",
+        "--compress=6",
+        "--no-owner",
+        "--no-privileges",
+        "--file",
+        str(folder / "database.dump"),
+    )
     saved = folder / "blobs"
     saved.mkdir(mode=0o700)
     with Progress("Fichiers") as progress:
@@ -56,7 +64,9 @@ def save(folder: Path) -> Path:
         "database": _digest(folder / "database.dump"),
         "blobs": progress.done,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")  # last: a folder with it is a whole backup
+    (folder / "manifest.json").write_text(
+        json.dumps(manifest, indent=1) + "\n"
+    )  # last: a folder with it is a whole backup
     for path in (folder / "database.dump", folder / "manifest.json", folder):
         _sync(path)
     return folder
@@ -68,10 +78,14 @@ def restore(folder: Path) -> int:
     with db.cursor() as cursor:
         taken = cursor.execute("SELECT to_regclass('django_migrations') IS NOT NULL").fetchone()
     if taken and taken[0]:
-        raise BackupRefused("La base de cette maison n'est pas vide : restaurer dans un VIRAGE_HOME (ou une base) neuf.")
+        raise BackupRefused(
+            "La base de cette maison n'est pas vide : restaurer dans un VIRAGE_HOME (ou une base) neuf."
+        )
     unknown = [name for name in manifest["migrations"] if not _on_disk(*name.split("."))]
     if unknown:
-        raise BackupRefused(f"La sauvegarde vient d'une version plus récente de virage ({unknown[0]}) : installer cette version.")
+        raise BackupRefused(
+            f"La sauvegarde vient d'une version plus récente de virage ({unknown[0]}) : installer cette version."
+        )
     files = sorted(path for path in (folder / "blobs").rglob("*") if path.is_file())
     if len(files) < manifest["blobs"]:
         raise BackupRefused(f"La sauvegarde est incomplète : {manifest['blobs'] - len(files)} fichiers manquent.")
@@ -79,7 +93,9 @@ def restore(folder: Path) -> int:
         for path in files:
             with path.open("rb") as file:
                 if blobs.put(file).digest != path.name:
-                    raise BackupRefused(f"Le fichier {path.name[:12]}… de la sauvegarde est abîmé : prendre une autre sauvegarde.")
+                    raise BackupRefused(
+                        f"Le fichier {path.name[:12]}… de la sauvegarde est abîmé : prendre une autre sauvegarde."
+                    )
             progress.add()
     for name in _KEPT:
         if (folder / name).is_dir():
@@ -97,7 +113,9 @@ def _read(folder: Path) -> dict:
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
     except (OSError, ValueError):
-        raise BackupRefused(f"{folder} n'est pas une sauvegarde complète : manifest.json manque ou ne se lit pas.") from None
+        raise BackupRefused(
+            f"{folder} n'est pas une sauvegarde complète : manifest.json manque ou ne se lit pas."
+        ) from None
     if manifest.get("form") != _FORM:
         raise BackupRefused("Cette sauvegarde a une forme que cette version de virage ne connaît pas.")
     try:
@@ -128,7 +146,9 @@ def _applied() -> list[str]:
 
 def _on_disk(label: str, name: str) -> bool:
     return any(
-        (Path(config.path) / "migrations" / f"{name}.py").exists() for config in apps.get_app_configs() if config.label == label
+        (Path(config.path) / "migrations" / f"{name}.py").exists()
+        for config in apps.get_app_configs()
+        if config.label == label
     )
 
 

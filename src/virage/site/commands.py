@@ -82,7 +82,7 @@ def backup(arguments: Namespace) -> int:
 
     from virage.site.backup import save
 
-    print(f"sauvegarde complète : {save(Path(arguments.folder))}")  # noqa: T201
+    print(f"sauvegarde complète : {save(Path(arguments.folder))}")
     return 0
 
 
@@ -92,7 +92,7 @@ def restore(arguments: Namespace) -> int:
 
     from virage.site.backup import restore as fill
 
-    print(f"maison restaurée ; fichiers : {fill(Path(arguments.folder))}")  # noqa: T201
+    print(f"maison restaurée ; fichiers : {fill(Path(arguments.folder))}")
     return 0
 
 
@@ -105,11 +105,11 @@ def show_settings(arguments: Namespace) -> int:
     from virage.core import settings
 
     if arguments.markdown:
-        print(settings.markdown(), end="")  # noqa: T201
+        print(settings.markdown(), end="")
         return 0
     for setting in settings.TABLE:
         value = settings.get(setting.name)
-        print(f"{setting.name}={'…' if setting.secret and value else value}")  # noqa: T201
+        print(f"{setting.name}={'…' if setting.secret and value else value}")
     return 0
 
 

@@ -18,10 +18,10 @@ def verify(arguments: Namespace) -> int:
 
     verdict = audit.verify()
     if verdict.broken is None:
-        print(f"{verdict.traces} traces sur {verdict.lanes} chaînes vérifiées : toutes se suivent.")  # noqa: T201
+        print(f"{verdict.traces} traces sur {verdict.lanes} chaînes vérifiées : toutes se suivent.")
         return 0
     link = verdict.broken
-    print(  # noqa: T201
+    print(
         f"Chaîne {link.lane}, trace {link.seq} du {link.recorded:%Y-%m-%d %H:%M:%S %Z} : {_WHAT[link.what]}. "
         "Comparer avec la dernière sauvegarde avant toute autre écriture."
     )

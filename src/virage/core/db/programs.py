@@ -32,7 +32,12 @@ def run(name: str, *arguments: str) -> None:
     names |= {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"}
     environment |= {names[key]: str(value) for key, value in parameters.items() if key in names and value}
     done = subprocess.run(  # noqa: S603
-        [_find(name), *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        [_find(name), *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["aucune explication"])[-1]

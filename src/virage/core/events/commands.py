@@ -10,9 +10,9 @@ def show(arguments: Namespace) -> int:
     from virage.core import events
 
     waiting, dead = events.pending()
-    print(f"{waiting} en attente, {dead} en échec")  # noqa: T201
+    print(f"{waiting} en attente, {dead} en échec")
     for letter in events.dead_letters():
-        print(f"{letter.id}  {letter.died:%Y-%m-%d %H:%M}  {letter.name} → {letter.room}  {letter.error}")  # noqa: T201
+        print(f"{letter.id}  {letter.died:%Y-%m-%d %H:%M}  {letter.name} → {letter.room}  {letter.error}")
     return 0
 
 
@@ -28,7 +28,7 @@ def retry(arguments: Namespace) -> int:
     if (arguments.number is None) is not arguments.all:
         raise UsageError("donner un numéro (voir « virage events »), ou --all.")
     done = events.retry(arguments.number)
-    print(f"{done} remis en attente")  # noqa: T201
+    print(f"{done} remis en attente")
     return 0 if done or arguments.all else 1
 
 
