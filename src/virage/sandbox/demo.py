@@ -33,8 +33,7 @@ class DemoProfessional:
     @property
     def name(self) -> str:
         """As colleagues and patients read it."""
-        head = "Dr " if self.entry.profession == "10" else ""
-        return f"{head}{self.entry.given} {self.entry.family}"
+        return f"{self.entry.given} {self.entry.family}"
 
 
 def _matricule(sex: str, born: date, place: str, order: int) -> ins.Matricule:

@@ -1,16 +1,16 @@
 """Real CI-SIS documents about an invented patient: a prescription as PDF (N1), a discharge letter, a synthesis and a
-laboratory report with coded entries (N3). Pure: the same patient, author and number give the same bytes.
+laboratory report with coded entries (N3). The same patient, author and number give the same bytes.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from lxml import etree
 
-from virage.sandbox import country, pdf
+from virage.sandbox import country, demo, pdf
 from virage.trust import ins, interop
 from virage.trust.interop import CdaMetadata, Code, Id, Organisation, Participant, Section
 
@@ -84,11 +84,26 @@ _MEASURES = (
 
 def write(kind: Kind, patient: "ins.Person", author: country.Professional, *, number: int = 0) -> Written:
     """A document of this kind by this professional; `number` sets apart several of one kind and moves them back in time."""
-    model = _MODELS[kind]
     day = datetime(2025, 11, 17, 9, 30, tzinfo=UTC) - timedelta(days=23 * number)
-    facts = _header(model, patient, author, day, f"{kind}/{number}")
+    return _written(kind, traits_of(patient), author, day, f"{patient.patient}/{author.rpps}/{kind}/{number}")
+
+
+def for_journey(traits: interop.Traits, author: Mapping[str, str]) -> bytes:
+    """The document that the journey publishes when none is given: a laboratory report, new at each call.
+
+    `author` is an entry of `virage accounts --json`.
+    """
+    known = next((one.entry for one in demo.professionals() if one.entry.rpps == author.get("rpps")), None)
+    who = known or demo.professionals()[0].entry
+    now = datetime.now(UTC).replace(microsecond=0)
+    return _written("biologie", traits, who, now, str(uuid.uuid4())).content
+
+
+def _written(kind: Kind, traits: interop.Traits, author: country.Professional, day: datetime, mark: str) -> Written:
+    model = _MODELS[kind]
+    facts = _header(model, traits, author, day, mark)
     if kind == "ordonnance":
-        return Written(_prescription(facts, patient, author, day), model.title, day)
+        return Written(_prescription(facts, author, day), model.title, day)
     sections, finish = {"lettre": _letter, "synthese": _synthesis, "biologie": _laboratory}[kind]()
     document = etree.fromstring(interop.compose(facts, sections=sections))
     finish(document, day, facts)
@@ -116,7 +131,7 @@ def _oid(text: str) -> Id:
 
 
 def _header(
-    model: _Model, patient: "ins.Person", author: country.Professional, day: datetime, mark: str
+    model: _Model, traits: interop.Traits, author: country.Professional, day: datetime, mark: str
 ) -> CdaMetadata:
     moment = day.isoformat(timespec="seconds")
     specialty = f"G15_{author.profession}" + (f"/{author.specialty}" if author.specialty else "")
@@ -131,7 +146,7 @@ def _header(
         time=moment,
         organisation=place,
     )
-    ident = _oid(f"{patient.patient}/{author.rpps}/{mark}")
+    ident = _oid(mark)
     return CdaMetadata(
         id=ident,
         set_id=ident,
@@ -141,7 +156,7 @@ def _header(
         effective_time=moment,
         confidentiality=Code("N", "2.16.840.1.113883.5.25", "Normal"),
         language="fr-FR",
-        traits=traits_of(patient),
+        traits=traits,
         authors=(who,),
         custodian=Organisation(structure.name, Id(interop.IDNAT_STRUCT, f"1{structure.finess}")),
         legal_authenticator=who,
@@ -155,13 +170,13 @@ def _header(
     )
 
 
-def _prescription(facts: CdaMetadata, patient: "ins.Person", author: country.Professional, day: datetime) -> bytes:
+def _prescription(facts: CdaMetadata, author: country.Professional, day: datetime) -> bytes:
     lines = [
         f"Dr {author.given} {author.family}",
         author.structure.name,
         f"Le {day:%d/%m/%Y}",
         "",
-        f"{patient.traits.given} {patient.traits.family}",
+        f"{facts.traits.first_given} {facts.traits.birth_name}",
         "",
         "PARACÉTAMOL 1 g, comprimé : 1 comprimé en cas de douleur,",
         "au plus 3 par jour, pendant 5 jours.",
