@@ -4,7 +4,7 @@ import csv
 import io
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from virage.core import web
 from virage.core.accounts import door
 from virage.core.errors import Malformed
 from virage.platforms.ens import actions, queries, rules
@@ -101,16 +102,7 @@ def document(request: HttpRequest, ident: str) -> HttpResponse:
 def download(request: HttpRequest, ident: str) -> HttpResponse:
     """The very bytes of a document."""
     content, mime = dmp.retrieve(request.caller, ident)
-    # Never shown inside our own pages as HTML: what others wrote is downloaded, a PDF or an image may be shown.
-    shown = mime in ("application/pdf", "image/jpeg", "image/png", "image/tiff")
-    disposition = "inline" if shown and request.GET.get("voir") else "attachment"
-    ending = {"application/pdf": "pdf", "text/xml": "xml", "application/xml": "xml", "text/plain": "txt"}.get(
-        mime, "bin"
-    )
-    response = HttpResponse(content, content_type=mime)
-    response["Content-Disposition"] = f'{disposition}; filename="document-{quote(ident)}.{ending}"'
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
+    return web.file_answer(content, mime, f"document-{ident}", shown=bool(request.GET.get("voir")))
 
 
 @require_POST

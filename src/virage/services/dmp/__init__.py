@@ -62,6 +62,7 @@ _HOMES = {
     "is_author": "access",
     **dict.fromkeys(("State", "STATE_LABELS", "opening_date", "destruction_date"), "rules"),
     "summary": "summary",
+    "simplified": "submission",
 }
 
 __all__ = sorted(_HOMES)

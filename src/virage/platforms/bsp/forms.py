@@ -1,0 +1,92 @@
+"""The professional's forms."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+
+from virage.platforms.bsp.rules import REASON_LENGTH
+from virage.trust import interop
+
+
+class TraitsForm(forms.Form):
+    """Strict traits, as INSi asks for them. The date is three fields, as people say it."""
+
+    nom = forms.CharField(label="Nom de naissance", max_length=100)
+    prenom = forms.CharField(
+        label="Prénom de naissance", max_length=100, help_text="Le premier, ou plusieurs séparés par une espace."
+    )
+    sexe = forms.ChoiceField(label="Sexe", choices=(("", "Choisir"), ("F", "Féminin"), ("M", "Masculin")))
+    jour = forms.IntegerField(label="Jour", min_value=1, max_value=31)
+    mois = forms.IntegerField(label="Mois", min_value=1, max_value=12)
+    annee = forms.IntegerField(label="Année", min_value=1880, max_value=2200)
+    lieu = forms.RegexField(
+        r"^[0-9][0-9ABab][0-9]{3}$",
+        label="Code de la commune ou du pays de naissance",
+        required=False,
+        help_text="Cinq caractères du code officiel géographique, par exemple 63220. Utile quand plusieurs personnes répondent.",
+        error_messages={"invalid": "Le code a cinq caractères, par exemple 63220 ou 2A004."},
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """The three numbers as one date."""
+        data = super().clean() or {}
+        if all(isinstance(data.get(name), int) for name in ("jour", "mois", "annee")):
+            try:
+                data["naissance"] = date(data["annee"], data["mois"], data["jour"])
+            except ValueError:
+                self.add_error("jour", "Cette date n’existe pas.")
+        return data
+
+
+class InsForm(forms.Form):
+    """A matricule, as read on a document."""
+
+    ins = forms.RegexField(
+        r"^[0-9 ABab]{15,21}$",
+        label="Matricule INS",
+        help_text="13 caractères et 2 chiffres de clé, avec ou sans espaces.",
+        error_messages={"invalid": "Un matricule a 15 caractères : 13 pour le numéro, 2 pour la clé."},
+    )
+
+    def clean_ins(self) -> str:
+        """Without spaces."""
+        return str(self.cleaned_data["ins"]).replace(" ", "").upper()
+
+
+class GlassForm(forms.Form):
+    """Why the record must be opened without authorisation."""
+
+    motif = forms.CharField(
+        label="Motif de l’accès en urgence",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        min_length=REASON_LENGTH[0],
+        max_length=REASON_LENGTH[1],
+        help_text="Le patient lira ce motif. Dix caractères au moins, sans détail médical inutile.",
+    )
+
+
+class PublishForm(forms.Form):
+    """A file and what the record must know of it; the rest is filled in."""
+
+    fichier = forms.FileField(
+        label="Document", help_text="PDF, JPEG, TIFF, RTF, texte, ou un document CDA (XML). 20 Mo au plus."
+    )
+    type = forms.ChoiceField(label="Type de document")
+    titre = forms.CharField(label="Titre", max_length=120, help_text="Tel que le patient et vos confrères le liront.")
+    date_acte = forms.DateField(
+        label="Date de l’acte",
+        required=False,
+        input_formats=["%d/%m/%Y", "%Y-%m-%d"],
+        help_text="Jour, mois, année, par exemple 22/11/2026. Vide : aujourd’hui.",
+        error_messages={"invalid": "Écrivez la date comme 22/11/2026."},
+    )
+    cacher = forms.BooleanField(
+        label="Ne pas montrer au patient avant la consultation d’annonce",
+        required=False,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        types = sorted(interop.document_types().values(), key=lambda one: one.title)
+        self.fields["type"].choices = [("", "Choisir"), *((one.code, one.title) for one in types)]  # type: ignore[attr-defined]

@@ -1,0 +1,221 @@
+"""The professional's pages: parse, call, render. Traits and matricules travel in forms, never in an address."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from virage.core import web
+from virage.core.accounts import door
+from virage.core.callers import Caller
+from virage.core.errors import Forbidden, Invalid, Malformed, Unknown, VirageError
+from virage.platforms.bsp import drafting, rules
+from virage.platforms.bsp.forms import GlassForm, InsForm, PublishForm, TraitsForm
+from virage.services import dmp
+from virage.trust import ins, interop
+
+_PAGE = 30
+_GLASS = "bsp_glass"
+_MOST_BYTES = 20 * 1024 * 1024
+
+
+def _caller(request: HttpRequest, patient: str) -> Caller:
+    """The professional, in the emergency mode where they broke the glass for this patient within the hour."""
+    by: Caller = request.caller
+    reason = rules.glass_is_broken(request.session.get(_GLASS, {}), patient, datetime.now(UTC))
+    return by.with_purpose("bris_de_glace", reason) if reason else by
+
+
+def _identity(patient: str) -> ins.Identity:
+    identity = ins.of_patient(patient)
+    if identity is None:
+        raise Unknown("Cette personne n’est pas connue du référentiel d’identités.", code="BSP.NO_PATIENT")
+    return identity
+
+
+@require_GET
+@door("professional")
+def home(request: HttpRequest) -> HttpResponse:
+    """The patients who opened their record to this professional."""
+    patients = [identity for one in dmp.records_open_to(request.caller, 50) if (identity := ins.of_patient(one))]
+    return render(request, "bsp/home.html", {"title": "Mes patients", "patients": patients})
+
+
+@require_GET
+@door("professional")
+def search(request: HttpRequest) -> HttpResponse:
+    """Find an identity: by traits, or by matricule."""
+    context = {"title": "Chercher une identité", "traits": TraitsForm(), "ins": InsForm()}
+    return render(request, "bsp/search.html", context)
+
+
+@require_POST
+@door("professional")
+def by_traits(request: HttpRequest) -> HttpResponse:
+    """INSi by traits; the answer says what to do next."""
+    form = TraitsForm(request.POST)
+    context: dict[str, Any] = {"title": "Chercher une identité", "traits": form, "ins": InsForm()}
+    if not form.is_valid():
+        return render(request, "bsp/search.html", context, status=422)
+    data = form.cleaned_data
+    given = tuple(data["prenom"].split())
+    asked = ins.Traits(
+        family=data["nom"],
+        given=given[0],
+        sex=data["sexe"],
+        birth_date=data["naissance"],
+        birth_place=data["lieu"].upper(),
+        given_list=data["prenom"],
+    )
+    try:
+        answer = ins.recherche(by=request.caller, traits=asked, given_names=given)
+    except Invalid as refusal:
+        return render(request, "bsp/search.html", {**context, "refusal": refusal}, status=422)
+    if answer.person is not None and ins.of_patient(answer.person.patient) is not None:
+        return redirect("bsp:record", patient=answer.person.patient)
+    return render(request, "bsp/search.html", {**context, "answer": answer})
+
+
+@require_POST
+@door("professional")
+def by_ins(request: HttpRequest) -> HttpResponse:
+    """An identity by its matricule."""
+    form = InsForm(request.POST)
+    context: dict[str, Any] = {"title": "Chercher une identité", "traits": TraitsForm(), "ins": form}
+    if form.is_valid():
+        try:
+            identity = ins.find_by_value(by=request.caller, value=form.cleaned_data["ins"])
+        except Invalid as refusal:
+            form.add_error("ins", refusal.text)
+        else:
+            if identity is not None:
+                return redirect("bsp:record", patient=identity.patient)
+            form.add_error("ins", "Aucune identité d’ici ne porte ce matricule.")
+    return render(request, "bsp/search.html", context, status=422)
+
+
+@require_GET
+@door("professional")
+def record(request: HttpRequest, patient: str) -> HttpResponse:
+    """The record with its context: documents where the caller may, the ways in where not."""
+    identity = _identity(patient)
+    by = _caller(request, patient)
+    context: dict[str, Any] = {"title": "Dossier du patient", "identity": identity, "patient": patient, "by": by}
+    try:
+        found, following = dmp.documents_for(by, patient, count=_PAGE, cursor=request.GET.get("suite") or None)
+    except Forbidden as refusal:
+        context |= {"title": "Dossier fermé pour vous", "refusal": refusal, "glass": GlassForm()}
+        context["may_ask"] = refusal.code == "DMP.NOT_AUTHORISED"
+        return render(request, "bsp/refused.html", context, status=403)
+    context["documents"] = [dmp.summary(resource) for resource in found]
+    context["next_url"] = f"?{urlencode({'suite': following})}" if following else ""
+    return render(request, "bsp/record.html", context)
+
+
+@require_POST
+@door("professional")
+def consent(request: HttpRequest, patient: str) -> HttpResponse:
+    """The patient is here and agrees: the professional records it for themselves."""
+    by: Caller = request.caller
+    _identity(patient)
+    if request.POST.get("accord") != "oui":
+        raise Malformed("Cochez que le patient est informé et d’accord.", code="BSP.CONSENT")
+    dmp.authorise(by=by, patient=patient, professional=by.subject, name=by.name)
+    messages.success(request, "L’accord du patient est enregistré ; il le voit dans son espace et peut le retirer.")
+    return redirect("bsp:record", patient=patient)
+
+
+@require_POST
+@door("professional")
+def glass(request: HttpRequest, patient: str) -> HttpResponse:
+    """Break the glass: for this patient, for an hour, with a reason that the patient reads."""
+    identity = _identity(patient)
+    form = GlassForm(request.POST)
+    if not form.is_valid():
+        context = {"title": "Accès en urgence", "identity": identity, "patient": patient, "glass": form, "may_ask": True}
+        return render(request, "bsp/refused.html", context, status=422)
+    broken = dict(request.session.get(_GLASS, {}))
+    broken[patient] = {"reason": form.cleaned_data["motif"], "at": datetime.now(UTC).isoformat()}
+    request.session[_GLASS] = broken
+    return redirect("bsp:record", patient=patient)
+
+
+@require_http_methods(["GET", "POST"])
+@door("professional")
+def publish(request: HttpRequest, patient: str) -> HttpResponse:
+    """Publish a file: a short form, the metadata filled in, a receipt."""
+    by = _caller(request, patient)
+    identity = _identity(patient)
+    form = PublishForm(request.POST or None, request.FILES or None)
+    context: dict[str, Any] = {"title": "Publier un document", "identity": identity, "patient": patient, "form": form}
+    if request.method == "POST" and form.is_valid():
+        try:
+            version = _published(by, identity, patient, form.cleaned_data)
+        except VirageError as refusal:
+            for issue in refusal.issues:
+                form.add_error(None, issue.text)
+            return render(request, "bsp/publish.html", context, status=refusal.status)
+        messages.success(request, "Le document est publié. Le patient en est averti dans son espace.")
+        return redirect("bsp:document", patient=patient, ident=version)
+    return render(request, "bsp/publish.html", context, status=422 if form.errors else 200)
+
+
+def _published(by: Caller, identity: ins.Identity, patient: str, data: dict[str, Any]) -> str:
+    content = data["fichier"].read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise Invalid("Le fichier dépasse 20 Mo.", code="BSP.TOO_LARGE", status=413, issue="too-long")
+    media = rules.media_of(data["fichier"].name or "", content)
+    if not media:
+        raise Invalid(
+            "Ce fichier n’est ni un PDF, ni une image JPEG ou TIFF, ni un texte, ni un document CDA.", code="BSP.MEDIA"
+        )
+    acted_on = data["date_acte"].isoformat() if data["date_acte"] else ""
+    document = drafting.envelope(
+        content, media, by=by, identity=identity, type_code=data["type"], title=data["titre"], acted_on=acted_on
+    )
+    resource = drafting.submission_of(document, by=by, patient=patient, title=data["titre"], hidden=data["cacher"])
+    return str(dmp.publish(by=by, submission=dmp.simplified(resource)).documents[0].id)
+
+
+@require_GET
+@door("professional")
+def document(request: HttpRequest, patient: str, ident: str) -> HttpResponse:
+    """One document, readable."""
+    by = _caller(request, patient)
+    version, owner = dmp.visible(by, ident, "dmp.consult")
+    if owner != patient:
+        raise Unknown("Ce document n’est pas dans ce dossier.", code="BSP.NO_DOCUMENT")
+    content, mime = dmp.content(ident)
+    context = {
+        "title": "Document",
+        "identity": _identity(patient),
+        "patient": patient,
+        "document": dmp.summary(version.resource),
+        "rendered": interop.render(content) if interop.is_cda_type(mime) else "",
+        "text": content.decode("utf-8", "replace") if mime.startswith("text/plain") else "",
+        "mime": mime,
+        "is_author": dmp.is_author(by, version.resource),
+    }
+    return render(request, "bsp/document.html", context)
+
+
+@require_GET
+@door("professional")
+def download(request: HttpRequest, patient: str, ident: str) -> HttpResponse:
+    """The very bytes of a document."""
+    content, mime = dmp.retrieve(_caller(request, patient), ident)
+    return web.file_answer(content, mime, f"document-{ident}", shown=bool(request.GET.get("voir")))
+
+
+@require_POST
+@door("professional")
+def withdraw(request: HttpRequest, patient: str, ident: str) -> HttpResponse:
+    """Withdraw a document that one published by mistake."""
+    dmp.withdraw(by=_caller(request, patient), document=ident)
+    messages.success(request, "Le document est retiré : plus personne ne le lit.")
+    return redirect(reverse("bsp:record", args=[patient]))

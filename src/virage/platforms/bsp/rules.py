@@ -1,0 +1,52 @@
+"""What the desk decides by itself. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+GLASS_LASTS = timedelta(hours=1)
+REASON_LENGTH = (10, 500)
+# The bodies that the CI-SIS lets a level N1 document hold, by the ending of a file's name.
+MEDIA: Mapping[str, str] = {
+    "pdf": "application/pdf",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "rtf": "text/rtf",
+    "txt": "text/plain",
+}
+_STARTS: Mapping[str, tuple[bytes, ...]] = {
+    "application/pdf": (b"%PDF-",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/tiff": (b"II*\x00", b"MM\x00*"),
+    "text/rtf": (b"{\\rtf",),
+}
+
+
+def media_of(name: str, content: bytes) -> str:
+    """The media type of a file to publish: `text/xml` for a CDA, one of `MEDIA`, or empty when it cannot be published.
+
+    The content decides, the name only helps for plain text: a program renamed .pdf is not one.
+    """
+    head = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith((b"<?xml", b"<ClinicalDocument")):
+        return "text/xml"
+    for media, starts in _STARTS.items():
+        if content.startswith(starts):
+            return media
+    ending = name.rpartition(".")[2].lower()
+    if ending == "txt":
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError:
+            return ""
+        return "" if b"\x00" in content else "text/plain"
+    return ""
+
+
+def glass_is_broken(broken: Mapping[str, Mapping[str, str]], patient: str, now: datetime) -> str:
+    """The reason given for this patient within the last hour, empty when there is none."""
+    found = broken.get(patient)
+    if not found:
+        return ""
+    return found["reason"] if datetime.fromisoformat(found["at"]) + GLASS_LASTS > now else ""
