@@ -1,5 +1,6 @@
 """Reads of accounts."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from virage.core.pki import keys_folder
 def client_secret_file(client_id: str) -> Path:
     """Where the sandbox keeps the secret of a demonstration program."""
     return keys_folder() / f"{client_id}.client-secret"
+
+
+def client_key(client_id: str) -> dict[str, Any]:
+    """The private JWK of a demonstration program, for whoever plays it. Raises FileNotFoundError before `populate`."""
+    found: dict[str, Any] = json.loads(client_key_file(client_id).read_bytes())
+    return found
 
 
 def client_key_file(client_id: str) -> Path:

@@ -137,7 +137,13 @@ def glass(request: HttpRequest, patient: str) -> HttpResponse:
     identity = _identity(patient)
     form = GlassForm(request.POST)
     if not form.is_valid():
-        context = {"title": "Accès en urgence", "identity": identity, "patient": patient, "glass": form, "may_ask": True}
+        context = {
+            "title": "Accès en urgence",
+            "identity": identity,
+            "patient": patient,
+            "glass": form,
+            "may_ask": True,
+        }
         return render(request, "bsp/refused.html", context, status=422)
     broken = dict(request.session.get(_GLASS, {}))
     broken[patient] = {"reason": form.cleaned_data["motif"], "at": datetime.now(UTC).isoformat()}

@@ -1,13 +1,14 @@
 """Every change of a citizen's space that is not the record's own."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from virage.core import audit, db
 from virage.core.callers import Caller
 from virage.platforms.ens.models import Notice
 
 
-def tell(*, by: Caller, patient: str, kind: str, event: int, about: str = "", professional: str = "") -> bool:
+def tell(*, by: Caller, patient: str, kind: str, event: UUID, about: str = "", professional: str = "") -> bool:
     """Put a notice in the holder's space; an event heard twice gives one notice. Tells whether it is new."""
     with db.transaction():
         _, is_new = Notice.objects.get_or_create(

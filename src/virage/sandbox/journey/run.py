@@ -2,24 +2,20 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 
 from virage.sandbox.journey import steps
 from virage.sandbox.journey.client import JourneyFailed
-from virage.trust import interop
-
-Default = Callable[[interop.Traits, dict[str, Any]], bytes]
 
 
-def play(journey: steps.Journey, default: Default, tell: Callable[[str], None]) -> bool:
+def play(journey: steps.Journey, tell: Callable[[str], None]) -> bool:
     """Play all nine steps; `tell` gets one line for each, beginning with its number. False at the first that fails."""
     played: tuple[Callable[[], str], ...] = (
         lambda: steps.software(journey),
         lambda: steps.doctor(journey),
         lambda: steps.identity(journey),
-        lambda: steps.publish(journey, default),
+        lambda: steps.publish(journey),
         lambda: steps.read_back(journey),
         lambda: steps.glass(journey),
         lambda: steps.patient(journey),

@@ -29,7 +29,7 @@ class Journey:
     accounts: dict[str, dict[str, Any]]
     key: dict[str, Any]
     pin: str
-    document: bytes | None = None
+    document: bytes
     say: Callable[[str], None] = lambda line: None
     tokens: dict[str, str] = field(default_factory=dict)
     patient: dict[str, Any] = field(default_factory=dict)
@@ -164,15 +164,12 @@ def _traits(journey: Journey) -> interop.Traits:
     )
 
 
-def publish(journey: Journey, default: Callable[[interop.Traits, dict[str, Any]], bytes]) -> str:
+def publish(journey: Journey) -> str:
     """4. A document, its header set to the patient's identity, is published by ITI-65."""
     traits, author = _traits(journey), journey.accounts["generaliste"]
-    if journey.document is None:
-        journey.sent = default(traits, author)
-    else:
-        # A new document about this patient: another identifier, so that the journey can be played again.
-        unique = interop.Id(root=f"2.25.{uuid.uuid4().int}")
-        journey.sent = interop.readdress(journey.document, traits, unique_id=unique)
+    # A new document about this patient: an identifier of its own, so that the journey can be played again.
+    unique = interop.Id(root=f"2.25.{uuid.uuid4().int}")
+    journey.sent = interop.readdress(journey.document, traits, unique_id=unique)
     family, given = author["name"].rpartition(" ")[2], author["name"].partition(" ")[0]
     mime = "application/xslt+xml" if b"<xsl:stylesheet" in journey.sent[:4000] else CDA_TYPE
     bundle, journey.unique = submission(

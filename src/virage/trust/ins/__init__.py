@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virage.trust.ins import places, rules
-    from virage.trust.ins.actions import populate
+    from virage.trust.ins.actions import find_by_value, populate, recherche
     from virage.trust.ins.identity import Identity, patient_of
     from virage.trust.ins.population import Person
     from virage.trust.ins.queries import find, of_patient
@@ -29,6 +29,8 @@ _HOMES = {
     "Traits": "rules",
     "Person": "population",
     "populate": "actions",
+    "recherche": "actions",
+    "find_by_value": "actions",
 }
 _MODULES = ("places", "rules")
 
@@ -39,11 +41,13 @@ __all__ = [
     "Person",
     "Traits",
     "find",
+    "find_by_value",
     "match_header",
     "of_patient",
     "patient_of",
     "places",
     "populate",
+    "recherche",
     "require_qualified",
     "rules",
 ]

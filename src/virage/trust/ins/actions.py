@@ -73,6 +73,18 @@ def verification(*, by: Caller, matricule: Matricule, traits: Traits) -> InsiAns
     return answer
 
 
+def find_by_value(*, by: Caller, value: str) -> Identity | None:
+    """The identity of this house that holds a matricule of 15 characters, whichever authority assigned it. Traced.
+
+    Raises `Forbidden` (INS.INSI_RESERVED), `Invalid` (INS.MALFORMED, INS.KEY_WRONG).
+    """
+    _refuse_unentitled(by)
+    here = [oid for oid, (_, _, of_sandbox) in rules.OIDS.items() if of_sandbox is settings.sandbox()]
+    identity = next((found for oid in here if (found := queries.find(value, oid)) is not None), None)
+    audit.trace(by=by, action="ins.search", patient=identity.patient if identity else "")
+    return identity
+
+
 def register(*, by: Caller, traits: Traits, resource: dict[str, Any] | None = None) -> Identity:
     """Open a provisional identity; `resource` gives what is not a strict trait (address, telecom, names in use).
 
