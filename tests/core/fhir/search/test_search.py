@@ -233,3 +233,53 @@ def test_every_type_at_once(filled):
         if not cursor:
             break
     assert sorted(seen) == ["d1", "o1", "o2", "o3", "o4", "p1", "p2"]
+
+
+@pytest.mark.parametrize(
+    ("type", "query", "expected"),
+    [
+        ("Observation", "subject:Patient.family=elu", "o1 o2"),
+        ("Observation", "patient.gender=female", "o3 o4"),
+        ("Observation", "subject.gender=female&code=a", "o3"),
+        ("Observation", "subject:Patient._id=p1", "o1 o2"),
+        ("Observation", "performer:Practitioner.name=laennec", "o1"),
+        ("Observation", "performer:Practitioner.name=nobody", ""),
+        ("Patient", "_has:Observation:subject:code=a", "p1 p2"),
+        ("Patient", "_has:Observation:patient:status=amended", "p2"),
+        ("Patient", "_has:Observation:patient:performer.name=laen", "p1"),
+        ("Practitioner", "_has:Observation:performer:code=a", "d1"),
+        ("Practitioner", "_has:Observation:performer:patient.family=eluard", "d1"),
+        ("Practitioner", "_has:Observation:performer:patient.family=desnos", ""),
+        ("Observation", "subject:Patient._has:Observation:subject:status=amended", "o3 o4"),
+        ("Observation", "code-value-quantity=a$gt1", "o3"),
+        ("Observation", "code-value-quantity=http://loinc.org|a$le3", "o1 o3"),
+        ("Observation", "code-value-quantity=http://other|a$le3", ""),
+        ("Observation", "combo-code-value-quantity=b$2", "o2"),
+        ("Observation", "combo-code=b", "o2 o4"),
+        ("Observation", "combo-value-quantity=gt2", "o3 o4"),
+    ],
+)
+def test_chains_and_composites_find(filled, type, query, expected):
+    assert ids(filled, query, type) == expected.split()
+    params = [tuple(p.split("=", 1)) for p in query.split("&") if p]
+    assert filled.search(type, params, total=True, count=1).total == len(expected.split())
+
+
+def test_chains_pass_only_through_what_the_caller_may_see(filled):
+    assert ids(filled, "subject:Patient.family=desnos", access=InPatient("p1")) == []
+    assert (
+        ids(
+            filled,
+            "_has:Observation:subject:status=amended",
+            "Patient",
+            access=AnyOf([InPatient("p1"), Has("identifier", "|none")]),
+        )
+        == []
+    )
+
+
+def test_unknown_chains_are_told(filled):
+    assert filled.search("Observation", [("subject:Patient.colour", "x")]).unknown == ["subject:Patient.colour"]
+    assert filled.search("Patient", [("_has:Observation:subject:colour", "x")]).unknown == [
+        "_has:Observation:subject:colour"
+    ]

@@ -31,7 +31,10 @@ def aliases(type_: str, params: list[SearchParam]) -> dict[str, Alias]:
     read: dict[str, frozenset[paths.Path]] = {}
     kinds = {param.code: param.type for param in params}
     for param in params:
-        if param.type in ("token", "reference", "date", "string", "number", "quantity", "uri") and param.code[0] != "_":
+        if param.type != "special" and param.code[0] != "_":
+            # Composites answer for each other when their components are at the same places.
+            parts = tuple(component.expression for component in param.components)
+            kinds[param.code] += "&".join(parts)
             try:
                 read[param.code] = frozenset(paths.read(type_, param.expression))
             except paths.Unreadable:

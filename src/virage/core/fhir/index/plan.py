@@ -11,7 +11,7 @@ from typing import Any
 
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import calendar, forms, keys, paths
+from virage.core.fhir.index import calendar, composites, forms, keys, paths
 from virage.core.fhir.index.aliases import Alias, widely
 from virage.core.fhir.index.strings import fold
 
@@ -190,6 +190,28 @@ def _patient_leaf(rank: int) -> Leaf:
     return leaf
 
 
+def _composite_leaf(plan: composites.Plan, key: int) -> Leaf:
+    present = (key ^ _PRESENT) & MASK
+    kind = plan.row.param.type if plan.row else ""
+
+    def leaf(element: Any, out: Entries) -> None:
+        if type(element) is not dict:
+            return
+        for own, value in composites.entries(plan, key, element):
+            if not kind:
+                out.tokens.add(own)
+                out.tokens.add(present)
+            elif kind == "date":
+                out.dates.add((own, *value))
+            elif kind == "string":
+                out.strings.add((own, fold(value), value[:500]))
+            else:
+                low, high, code, unit = value
+                out.numbers.add((own, low, high, keys.value_hash(code), keys.value_hash(unit)))
+
+    return leaf
+
+
 def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int | None, key: int) -> Leaf | None:
     """What to do with a value found at a path, or None when the parameter's type takes nothing from values of this type."""
     if param.type == "token" and path.truth:
@@ -217,6 +239,7 @@ class Indexer:
         self.in_compartments = type_ == "Patient" or bool(patient_params(type_))
         ranks = {code: rank for rank, code in enumerate(patient_params(type_))}
         self._root = _Node()
+        self._whole: list[Leaf] = []
         for param in params:
             if param.code in ("_id", "_lastUpdated"):
                 continue
@@ -231,14 +254,30 @@ class Indexer:
                         self._root.add(path.steps, _patient_leaf(ranks[param.code]))
                 continue
             key = keys.param_hash(space, type_, param.code)
+            if param.type == "composite":
+                self._add_composite(type_, param, key)
+                continue
             for path in found:
                 leaf = bind(space, type_, param, path, ranks.get(param.code), key)
                 if leaf is not None:
                     self._root.add(path.steps, leaf)
         self._root.freeze()
 
+    def _add_composite(self, type_: str, param: SearchParam, key: int) -> None:
+        try:
+            plans = composites.plans(type_, param)
+        except paths.Unreadable:
+            return
+        for plan in plans:
+            if plan.base.steps:
+                self._root.add(plan.base.steps, _composite_leaf(plan, key))
+            else:
+                self._whole.append(_composite_leaf(plan, key))
+
     def index(self, resource: dict[str, Any]) -> Entries:
         """The entries of a resource of this type."""
         out = Entries()
         _walk(self._root, resource, out)
+        for leaf in self._whole:
+            leaf(resource, out)
         return out

@@ -45,7 +45,7 @@ def across_types(space: Space, asked: Request, rule: Filter) -> tuple[Compiled, 
     rows: set[tuple[int, int]] | None = None
     moment = now()
     for place, type_ in enumerate(types):
-        compiled = Compiler(space.code, type_, moment).compile(conditions)
+        compiled = Compiler(space.code, moment, rule).compile(type_, conditions)
         if not place:
             out.used += compiled.used
         out.unknown += [name for name in compiled.unknown if name not in out.unknown]

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from virage.core.fhir.definitions import SearchParam
+from virage.core.access import Filter
 from virage.core.fhir.index import params_of, patient_params
 from virage.core.fhir.index.forms import REFERENCE
-from virage.core.fhir.search import conditions
+from virage.core.fhir.search import chains, conditions
+from virage.core.fhir.search.composites import composite
 from virage.core.fhir.search.context import Context, missing, split
 from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
 from virage.core.fhir.search.request import name_and_modifier
@@ -25,23 +26,43 @@ class Compiled:
 
 
 class Compiler:
-    """Compiles the conditions of one search on one type. `now` (µs since 1970) is what approximate dates are measured from."""
+    """Compiles the conditions of one search. `now` (µs since 1970) is what approximate dates are measured from.
 
-    def __init__(self, space: int, type_: str, now: int) -> None:
-        self.space, self.type, self.now = space, type_, now
-        self.params = params_of(space, type_)
+    `rule` limits what chains may pass through.
+    """
 
-    def compile(self, asked: list[tuple[str, str]]) -> Compiled:
+    def __init__(self, space: int, now: int, rule: Filter) -> None:
+        self.space, self.now, self.rule = space, now, rule
+        self._scene = chains.Scene(space, rule, self._inner)
+
+    def compile(self, type_: str, asked: list[tuple[str, str]]) -> Compiled:
         """Raises BadSearch; unknown names are told, not raised."""
         out = Compiled()
         for name, value in asked:
-            if not self._one(name, value, out):
+            if not self._one(type_, name, value, out, 1):
                 out.unknown.append(name)
             else:
                 out.used.append((name, value))
         return out
 
-    def _one(self, name: str, value: str, out: Compiled) -> bool:
+    def _inner(self, type_: str, name: str, value: str, depth: int) -> list[Sql] | None:
+        """The conditions of one parameter at the far end of a chain."""
+        out = Compiled()
+        if not self._one(type_, name, value, out, depth):
+            return None
+        if out.ids is not None:
+            out.parts.append(chains.named(self.space, type_, [each for each in out.ids if places.ID.fullmatch(each)]))
+        return out.parts
+
+    def _one(self, type_: str, name: str, value: str, out: Compiled, depth: int) -> bool:
+        if name.startswith("_has:"):
+            parts = name.split(":", 3)
+            if len(parts) < 4 or not all(parts):
+                raise bad_value("_has", "la forme attendue est « _has:Type:référence:paramètre=valeur ».")
+            return _added(out, chains.reverse(self._scene, type_, parts[1], parts[2], parts[3], value, depth))
+        head, dot, rest = name.partition(".")
+        if dot:
+            return _added(out, chains.chain(self._scene, type_, head, rest, value, depth))
         code, modifier = name_and_modifier(name)
         if code == "_id":
             if modifier:
@@ -54,43 +75,54 @@ class Compiler:
         if code == "_lastUpdated":
             out.parts.append(conditions.updated(value, modifier, self.now))
             return True
-        param = self.params.get(code)
+        param = params_of(self.space, type_).get(code)
         if param is None or param.type == "special":
             return False
-        context = Context(self.space, self.type, param)
+        context = Context(self.space, type_, param)
         out.parts.append(self.condition(context, modifier, value))
         if param.type == "reference":
-            self._confine(code, modifier, value, out)
+            _confine(type_, code, modifier, value, out)
         return True
 
     def condition(self, context: Context, modifier: str, value: str) -> Sql:
         """The condition of one parameter."""
-        param: SearchParam = context.param
+        kind = context.param.type
         if modifier == "missing":
             return missing(context, value)
-        if param.type == "date":
+        if kind == "date":
             return conditions.date(context, value, modifier, self.now)
-        if param.type in conditions.CONDITIONS:
-            return conditions.CONDITIONS[param.type](context, value, modifier)
+        if kind == "composite":
+            return composite(context, value, modifier, self.now)
+        if kind in conditions.CONDITIONS:
+            return conditions.CONDITIONS[kind](context, value, modifier)
         raise BadSearch(
-            f"Paramètre « {param.code} » : les recherches de type « {param.type} » ne sont pas encore servies.",
+            f"Paramètre « {context.name} » : les recherches de type « {kind} » ne sont pas encore servies.",
             code="FHIR.SEARCH_UNSERVED",
-            path=param.code,
+            path=context.name,
         )
 
-    def _confine(self, code: str, modifier: str, value: str, out: Compiled) -> None:
-        """A search on the patient that resources of this type are stored with looks in one compartment only."""
-        leading = patient_params(self.type)
-        if not leading or not (code == leading[0] or (code == "patient" and leading[0] == "subject")):
-            return
-        match = REFERENCE.fullmatch(value)
-        if match and match[1] == "Patient":
-            patient = match[2]
-        elif places.ID.fullmatch(value) and (code == "patient" or modifier == "Patient"):
-            patient = value
-        else:
-            return
-        compartment = places.patient_key(patient)
-        if out.compartment is not None and out.compartment != compartment:
-            out.parts.append(FALSE)
-        out.compartment = compartment
+
+def _added(out: Compiled, found: Sql | None) -> bool:
+    if found is not None:
+        out.parts.append(found)
+    return found is not None
+
+
+def _confine(type_: str, code: str, modifier: str, value: str, out: Compiled) -> None:
+    """A search on the patient that resources of this type are stored with looks in one compartment only."""
+    leading = patient_params(type_)
+    if modifier not in ("", "Patient") or not leading:
+        return
+    if not (code == leading[0] or (code == "patient" and leading[0] == "subject")):
+        return
+    match = REFERENCE.fullmatch(value)
+    if match and match[1] == "Patient":
+        patient = match[2]
+    elif places.ID.fullmatch(value) and (code == "patient" or modifier == "Patient"):
+        patient = value
+    else:
+        return
+    compartment = places.patient_key(patient)
+    if out.compartment is not None and out.compartment != compartment:
+        out.parts.append(FALSE)
+    out.compartment = compartment

@@ -88,9 +88,14 @@ _TABLES = {
 }
 
 
-def row_exists(context: Context, kind: str, condition: str, values: tuple[object, ...]) -> Sql:
-    """There is a row `x` of this parameter that meets a condition, in the table of its kind (`date`, `string`, `number`)."""
-    row_keys = context.row_keys()
+def row_exists(
+    context: Context, kind: str, condition: str, values: tuple[object, ...], row_keys: list[int] | None = None
+) -> Sql:
+    """There is a row `x` of this parameter that meets a condition, in the table of its kind (`date`, `string`, `number`).
+
+    `row_keys` are other keys to look under, without bucket.
+    """
+    row_keys = row_keys or context.row_keys()
     if len(row_keys) == 1:
         key, given = f"x.k = (%s::bigint | {BUCKET})", row_keys[0]
     else:

@@ -108,6 +108,11 @@ class Query:
             [buckets, *values, limit, limit],
         )
 
+    def keys(self, limit: int) -> Statement:
+        """The (compartment, row id) of the rows that match, in no order, `limit` at most."""
+        source, values = self._matching("r.compartment, r.rid", [])
+        return Statement(f"SELECT * FROM ({source}) k LIMIT %s", [*values, limit])
+
     def _latest(self, limit: int, after: list[Any] | None) -> Statement:
         """Latest first: each type's own index gives its latest, of which the latest are kept."""
         text = f"r.space = %s AND r.type = t.n AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}"

@@ -74,7 +74,7 @@ def search(
 
 def _one_type(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[Compiled, Query | None]:
     code = places.type_code(type_)
-    compiled = Compiler(space.code, type_, now()).compile(asked.conditions)
+    compiled = Compiler(space.code, now(), rule).compile(type_, asked.conditions)
     rows = rows_of(space, type_, compiled.ids)
     placed = rows is not None or compiled.compartment is not None
     condition = assemble([*compiled.parts, access_condition(rule, space.code, type_)], placed)

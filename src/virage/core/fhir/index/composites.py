@@ -1,0 +1,115 @@
+"""Composite parameters: values that must hold together, in one element. Pure.
+
+The codes among the components become part of the key; a date, number or string among them becomes a row under that key.
+A row is kept under the code alone; the code with its system is asked of the component's own parameter.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from virage.core.fhir import definitions
+from virage.core.fhir.definitions import SearchParam
+from virage.core.fhir.index import forms, keys, paths
+
+ROWS = frozenset(["date", "string", "number", "quantity"])
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component: the parameter that it follows, and its paths below the composite's element."""
+
+    param: SearchParam
+    paths: tuple[paths.Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A composite on one element: codes first, then at most one component that becomes a row."""
+
+    base: paths.Path
+    codes: tuple[Part, ...]
+    row: Part | None
+
+
+def joined(found: tuple[str, ...] | list[str]) -> str:
+    """The form of several codes together."""
+    return "&" + _SEPARATOR.join(found)
+
+
+def plans(type_: str, param: SearchParam) -> list[Plan]:
+    """The plans of a composite parameter. Raises Unreadable when we do not serve it."""
+    found = []
+    for base in paths.read(type_, param.expression):
+        root = element_type(type_, base)
+        parts = []
+        for component in param.components:
+            follows = definitions.search_parameter_by_url(component.definition)
+            if follows is None:
+                raise paths.Unreadable(component.definition)
+            below = (
+                paths.read(type_, component.expression, root) if base.steps else paths.read(type_, component.expression)
+            )
+            parts.append(Part(follows, tuple(below)))
+        rows = [part for part in parts if part.param.type in ROWS]
+        if len(rows) > 1 or any(part.param.type not in ROWS | {"token", "reference", "uri"} for part in parts):
+            raise paths.Unreadable(param.expression)
+        codes = tuple(part for part in parts if part.param.type not in ROWS)
+        found.append(Plan(base, codes, rows[0] if rows else None))
+    return found
+
+
+def element_type(type_: str, base: paths.Path) -> str:
+    """The name of the type at the end of a path, as `definitions.element` takes it."""
+    current = type_
+    for step in base.steps:
+        definition, ref = definitions.element(current).properties[step.name]
+        current = definition.type_name(ref.code)
+    return current
+
+
+def code_forms(part: Part, element: dict[str, Any]) -> Iterator[str]:
+    """The forms of a code component in an element."""
+    for path in part.paths:
+        for value in paths.values(path, element):
+            if part.param.type == "reference":
+                match = forms.REFERENCE.fullmatch(value.get("reference", "")) if type(value) is dict else None
+                if match:
+                    yield f"{match[1]}/{match[2]}"
+            elif part.param.type == "uri":
+                yield from forms.uri(value)
+            elif path.type in forms.TOKENS:
+                yield from (form for form in forms.TOKENS[path.type](value) if form[0] in "=|")
+
+
+def row_values(part: Part, element: dict[str, Any]) -> list[Any]:
+    """The ranges, numbers or texts of a row component in an element."""
+    table: dict[str, Callable[[Any], Any]] = {
+        "date": forms.DATES,
+        "string": forms.STRINGS,
+        "number": forms.NUMBERS,
+        "quantity": forms.NUMBERS,
+    }[part.param.type]  # type: ignore[assignment]
+    found: list[Any] = []
+    for path in part.paths:
+        take = table.get(path.type)
+        if take is not None:
+            for value in paths.values(path, element):
+                found += take(value)
+    return found
+
+
+def entries(plan: Plan, key: int, element: dict[str, Any]) -> Iterator[tuple[int, Any]]:
+    """(key without bucket, row value or None) for one element."""
+    values = row_values(plan.row, element) if plan.row else [None]
+    if not values:
+        return
+    choices = [list(dict.fromkeys(code_forms(part, element))) for part in plan.codes]
+    if plan.row:
+        choices = [[form for form in each if form[0] != "|"] for each in choices]
+    for together in product(*choices):
+        own = (key ^ keys.value_hash(joined(together))) & keys.MASK
+        for value in values:
+            yield own, value

@@ -1,0 +1,200 @@
+"""Chains (`subject:Patient.name=x`) and their inverse (`_has:Observation:subject:code=x`).
+
+A reference by which resources are stored with their patient joins both ends inside one compartment: the whole is one
+statement, bucket by bucket. Elsewhere the far end is looked up first, as long as it is not too much.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from virage.core import db
+from virage.core.access import Filter
+from virage.core.fhir.index import aliases_of, keys, params_of, paths, patient_params
+from virage.core.fhir.search.access import access_condition
+from virage.core.fhir.search.context import BUCKET, ROW_BUCKET, Context, has
+from virage.core.fhir.search.errors import BadSearch, TooDear
+from virage.core.fhir.search.includes import reference_paths, referred
+from virage.core.fhir.search.leading import assemble
+from virage.core.fhir.search.plans import Query
+from virage.core.fhir.search.sql import FALSE, Sql, some
+from virage.core.fhir.store import places
+from virage.core.fhir.store.reading import version_of
+
+MAX_FAR = 5000
+MAX_DEPTH = 8
+_ROW = re.compile(r"\br\.")
+
+Inner = Callable[[str, str, str, int], list[Sql] | None]
+"""(type, name, value, depth) → the conditions of one parameter on that type; None when the name is not known there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a chain needs to know: the space, the caller's rule, how an inner parameter is compiled."""
+
+    space: int
+    rule: Filter
+    inner: Inner
+
+
+def stores_by(type_: str, code: str, space: int) -> bool:
+    """Whether each resource of a type is stored in the compartment of the Patient that this parameter refers to."""
+    leading = patient_params(type_)
+    alias = aliases_of(space, type_).get(code)
+    named = alias.codes[0] if alias and len(alias.codes) == 1 else code
+    if not leading or named != leading[0]:
+        return False
+    param = params_of(space, type_)[named]
+    try:
+        return all(path.is_single for path in paths.read(type_, param.expression))
+    except paths.Unreadable:
+        return False
+
+
+def _targets(context: Context, asked: str, rest: str) -> list[str]:
+    if context.target:
+        return [context.target] if asked in ("", context.target) else []
+    known = context.param.targets
+    if asked:
+        if asked not in places.TYPE_CODES or (known and asked not in known):
+            raise BadSearch(
+                f"« {context.name} » ne désigne pas de {asked[:40]}.", code="FHIR.SEARCH_PARAM", path=context.name
+            )
+        return [asked]
+    code = rest.partition(":")[0].partition(".")[0]
+    if len(known) > 20 or not known:
+        raise BadSearch(
+            f"« {context.name} » peut désigner de nombreux types : précisez lequel, comme « {context.name}:Patient.{code} ».",
+            code="FHIR.SEARCH_PARAM",
+            path=context.name,
+        )
+    return [each for each in known if each in places.TYPE_CODES]
+
+
+def chain(scene: Scene, type_: str, head: str, rest: str, value: str, depth: int) -> Sql | None:
+    """`head` is `param` or `param:Type`, `rest` what follows the dot. None when a name on the way is not known."""
+    code, _, asked = head.partition(":")
+    param = params_of(scene.space, type_).get(code)
+    if param is None or param.type != "reference":
+        return None
+    _check_depth(depth)
+    context = Context(scene.space, type_, param)
+    found: list[Sql] = []
+    known = False
+    for target in _targets(context, asked, rest):
+        inner = scene.inner(target, rest, value, depth + 1)
+        if inner is None:
+            continue
+        known = True
+        inner = [*inner, access_condition(scene.rule, scene.space, target)]
+        if target == "Patient" and stores_by(type_, code, scene.space):
+            found.append(_within(scene, context.keys[0], target, inner, depth, forward=True))
+        else:
+            rids = _far_rows(scene, target, inner, head)
+            found.append(has([(key ^ rid) & keys.MASK for key in context.keys for rid in rids]))
+    return some(found) if known else None
+
+
+def _within(scene: Scene, key: int, far: str, inner: list[Sql], depth: int, forward: bool) -> Sql:
+    """Both ends in one compartment: the far one is looked for beside the row."""
+    condition = assemble(inner)
+    if condition is FALSE:
+        return FALSE
+    name = f"t{depth}"
+    text = _ROW.sub(f"{name}.", condition.text)
+    source, holder = (f"{name}.rid", "r") if forward else ("r.rid", name)
+    return Sql(
+        f"EXISTS (SELECT FROM fhir_resource {name} WHERE {name}.compartment = r.compartment AND {name}.space = %s"
+        f" AND {name}.type = %s AND {name}.tokens IS NOT NULL AND {text}"
+        f" AND {holder}.tokens @> ARRAY[((%s::bigint # {source}) & {keys.MASK}) | {BUCKET}]{{f}})",
+        (scene.space, places.type_code(far), *condition.values, key),
+        "chain",
+    )
+
+
+def _statement(scene: Scene, far: str, inner: list[Sql]) -> Query | None:
+    condition = assemble(inner)
+    return None if condition is FALSE else Query(scene.space, (places.type_code(far),), condition)
+
+
+def _far_rows(scene: Scene, far: str, inner: list[Sql], name: str) -> list[int]:
+    query = _statement(scene, far, inner)
+    if query is None:
+        return []
+    statement = query.keys(MAX_FAR + 1)
+    with db.cursor() as cursor:
+        cursor.execute(statement.text, statement.values)
+        rids = [row[1] for row in cursor]
+    if len(rids) > MAX_FAR:
+        raise TooDear(
+            f"« {name} » passe par plus de {MAX_FAR} ressources {far} : précisez la condition qui porte sur elles.",
+            path=name,
+        )
+    return rids
+
+
+def reverse(scene: Scene, type_: str, far: str, code: str, rest: str, value: str, depth: int) -> Sql | None:
+    """`_has:far:code:rest=value` on resources of `type_`. None when a name is not known."""
+    if far not in places.TYPE_CODES:
+        return None
+    param = params_of(scene.space, far).get(code)
+    if param is None or param.type != "reference":
+        return None
+    _check_depth(depth)
+    if param.targets and type_ not in param.targets:
+        raise BadSearch(f"« {far}:{code} » ne désigne pas de {type_}.", code="FHIR.SEARCH_PARAM", path="_has")
+    inner = scene.inner(far, rest, value, depth + 1)
+    if inner is None:
+        return None
+    inner = [*inner, access_condition(scene.rule, scene.space, far)]
+    context = Context(scene.space, far, param)
+    if type_ == "Patient" and stores_by(far, code, scene.space):
+        return _within(scene, context.keys[0], far, inner, depth, forward=False)
+    return _referred_to(scene, type_, far, code, inner)
+
+
+def _referred_to(scene: Scene, type_: str, far: str, code: str, inner: list[Sql]) -> Sql:
+    query = _statement(scene, far, inner)
+    if query is None:
+        return FALSE
+    statement = query.page(MAX_FAR + 1, None)
+    with db.cursor() as cursor:
+        cursor.execute(statement.text, statement.values)
+        versions = [version_of(row[:6]) for row in cursor]
+    if len(versions) > MAX_FAR:
+        raise TooDear(f"« _has » passe par plus de {MAX_FAR} ressources {far} : précisez la condition.", path="_has")
+    wanted = {
+        target[1]
+        for version in versions
+        for path in reference_paths(scene.space, far, code)
+        for target in [referred(value) for value in paths.values(path, version.resource)]
+        if target and target[0] == type_
+    }
+    return named(scene.space, type_, wanted)
+
+
+def named(space: int, type_: str, ids: Iterable[str]) -> Sql:
+    """The resources of a type with these ids, as a check on the row (its row id is a hash of its id)."""
+    rids = sorted({keys.row_id(space, type_, id_) for id_ in ids})
+    if not rids:
+        return FALSE
+    # Where they are: by their ids, and for those that a client named, by the locator.
+    return Sql(
+        "((r.compartment, r.rid) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
+        " UNION SELECT l.compartment, l.rid FROM fhir_locator l WHERE l.rid = ANY(%s::bigint[]))"
+        f" AND {ROW_BUCKET} = {BUCKET})",
+        (*_guessed(space, type_, ids), rids),
+        "chain",
+    )
+
+
+def _guessed(space: int, type_: str, ids: Iterable[str]) -> tuple[list[int], list[int]]:
+    pairs = [(places.guess(space, type_, id_), keys.row_id(space, type_, id_)) for id_ in ids]
+    known = [(guess, rid) for guess, rid in pairs if guess is not None]
+    return [guess for guess, _ in known], [rid for _, rid in known]
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise TooDear(f"Une recherche s'enchaîne sur {MAX_DEPTH} ressources au plus.")
