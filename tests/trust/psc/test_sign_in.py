@@ -7,7 +7,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tests.trust.psc.conftest import BACK, PIN, SECRET, ask, begin, confirm, hidden, redeem, returned, sign_in
+from tests.oidc import BACK, PIN, SECRET, ask, begin, confirm, hidden, redeem, returned, sign_in
 from virage.core.accounts import rules, tokens
 
 

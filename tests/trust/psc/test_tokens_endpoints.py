@@ -11,7 +11,7 @@ from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
-from tests.trust.psc.conftest import BACK, SECRET, ask, begin, confirm, redeem, returned, sign_in
+from tests.oidc import BACK, SECRET, ask, begin, confirm, redeem, returned, sign_in
 from virage.core.accounts import rules, tokens
 from virage.core.errors import Unauthenticated
 

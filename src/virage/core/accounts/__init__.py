@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virage.core.accounts import tokens
+    from virage.core.accounts.actions import ensure_account
     from virage.core.accounts.bearer import authenticate
     from virage.core.accounts.doors import door, session_caller
     from virage.core.accounts.models import Account
     from virage.core.accounts.queries import caller_of, find
 
-__all__ = ["Account", "authenticate", "caller_of", "door", "find", "session_caller", "tokens"]
+__all__ = ["Account", "authenticate", "caller_of", "door", "ensure_account", "find", "session_caller", "tokens"]
 
 # Django reads this package before its models may be imported, so the public face is opened on first use.
 _WHERE = {
@@ -24,6 +25,7 @@ _WHERE = {
     "authenticate": "bearer",
     "caller_of": "queries",
     "door": "doors",
+    "ensure_account": "actions",
     "find": "queries",
     "session_caller": "doors",
 }

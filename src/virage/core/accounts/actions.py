@@ -1,20 +1,15 @@
 """Every change of an account and of what it may present: `by` first, one transaction, the trace inside it."""
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from secrets import token_urlsafe
 from typing import Any
-
-from joserfc.jwk import RSAKey
 
 from virage.core import audit, db, settings
 from virage.core.accounts import generation, rules
 from virage.core.accounts.models import Account, Grant, ProviderSession, Revocation
-from virage.core.accounts.queries import client_key_file, client_secret_file
 from virage.core.callers import Caller, Kind
 from virage.core.errors import Conflict, Invalid
-from virage.core.pki import owner_only_lock, secret, write_secret
+from virage.core.pki import client_credentials, secret
 
 _REMEMBERED = timedelta(hours=24)  # longer than any token lives
 
@@ -89,28 +84,20 @@ def ensure_account(
 
 
 def ensure_sandbox_client(*, by: Caller, login: str, name: str, scopes: Iterable[str]) -> Account:
-    """A demonstration program, with a secret and a private key drawn once and kept in `VIRAGE_HOME/keys` for whoever plays it.
+    """A demonstration program, with a secret and a key drawn once and kept for whoever plays it (`pki.client_credentials`).
 
-    `<client_id>.client-secret` holds the secret, `<client_id>.client-key.json` the private JWK (RSA) for `private_key_jwt`.
     It may return to any port of the loopback interface. Raises Invalid outside the sandbox.
     """
     if not settings.sandbox():
         raise Invalid("Un logiciel de démonstration n'existe que dans le bac à sable.", code="ACCOUNTS.SANDBOX_ONLY")
-    kept, key = client_secret_file(login), client_key_file(login)
-    with owner_only_lock(kept):
-        if not kept.exists():
-            write_secret(kept, token_urlsafe(32).encode())
-        if not key.exists():
-            facts: Any = {"kid": f"{login}-1", "use": "sig"}  # RSA: what most client libraries sign assertions with
-            write_secret(key, json.dumps(RSAKey.generate_key(2048, facts).as_dict(private=True)).encode())
-    public = RSAKey.import_key(json.loads(key.read_bytes())).as_dict(private=False)
+    secret_drawn, keys = client_credentials(login)
     return ensure_account(
         by=by,
         login=login,
         kind="software",
         name=name,
-        client_secret=kept.read_text().strip(),
-        client_keys={"keys": [public]},
+        client_secret=secret_drawn,
+        client_keys=keys,
         scopes=scopes,
         redirect_uris=["http://127.0.0.1/*", "http://localhost/*", "http://[::1]/*"],
         demo=True,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from virage.core import settings
@@ -10,23 +9,13 @@ from virage.core.accounts import rules
 from virage.core.accounts.models import Account
 from virage.core.callers import Caller
 from virage.core.errors import Unknown
-from virage.core.pki import keys_folder
-
-
-def client_secret_file(client_id: str) -> Path:
-    """Where the sandbox keeps the secret of a demonstration program."""
-    return keys_folder() / f"{client_id}.client-secret"
+from virage.core.pki import client_key_file, client_secret_file
 
 
 def client_key(client_id: str) -> dict[str, Any]:
     """The private JWK of a demonstration program, for whoever plays it. Raises FileNotFoundError before `populate`."""
     found: dict[str, Any] = json.loads(client_key_file(client_id).read_bytes())
     return found
-
-
-def client_key_file(client_id: str) -> Path:
-    """Where the sandbox keeps the private key (JWK) by which a demonstration program signs its assertions."""
-    return keys_folder() / f"{client_id}.client-key.json"
 
 
 def find(login: str) -> Account:

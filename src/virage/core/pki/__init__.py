@@ -5,7 +5,18 @@ that what is written against it works with the real one. Basis: RFC 5280, RFC 75
 Leaves out: the real authority, qualified signatures, hardware modules.
 """
 
+from virage.core.pki.clients import client_credentials, client_key_file, client_secret_file
 from virage.core.pki.keys import KeyRing, keys, owner_only_lock, secret, write_secret
 from virage.core.pki.places import keys_folder
 
-__all__ = ["KeyRing", "keys", "keys_folder", "owner_only_lock", "secret", "write_secret"]
+__all__ = [
+    "KeyRing",
+    "client_credentials",
+    "client_key_file",
+    "client_secret_file",
+    "keys",
+    "keys_folder",
+    "owner_only_lock",
+    "secret",
+    "write_secret",
+]

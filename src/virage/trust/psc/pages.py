@@ -233,36 +233,3 @@ def phone_request(request: HttpRequest, request_id: str) -> HttpResponse:
             request, "psc/phone_request.html", context | {"error": error, "over": _over(waiting)}, status=error.status
         )
     return render(request, "psc/phone_done.html", {"title": "Connexion confirmée", "confirmed": True})
-
-
-@csrf_exempt  # GET and POST by a client carry their own proof (id_token_hint); without it the page asks, with a form token
-@require_http_methods(["GET", "POST"])
-@door("public")
-@bounded
-def logout(request: HttpRequest) -> HttpResponse:
-    """The end of the session at the provider (RP-Initiated Logout 1.0)."""
-    fields = dict(browser.query_pairs(request))
-    _, sid, address = browser.logout_request(PSC, fields)
-    if not sid:
-        query = {name: fields[name] for name in ("client_id", "post_logout_redirect_uri", "state") if name in fields}
-        context = {"title": "Se déconnecter de Pro Santé Connect", "query": urlencode(query)}
-        return render(request, "psc/logout.html", context)
-    return _ended(request, sid, address)
-
-
-@require_POST
-@door("public")
-@bounded
-def logout_confirmed(request: HttpRequest) -> HttpResponse:
-    """The person confirmed that they leave."""
-    fields = {name: str(value) for name, value in request.GET.items()}
-    _, sid, address = browser.logout_request(PSC, {k: v for k, v in fields.items() if k != "id_token_hint"})
-    return _ended(request, sid, address)
-
-
-def _ended(request: HttpRequest, sid: str, address: str) -> HttpResponse:
-    browser.end(PSC, request, sid)
-    page = {"title": "Vous êtes déconnecté"}
-    response = see_other(address) if address else render(request, "psc/signed_out.html", page)
-    response.delete_cookie(PSC.cookie, path="/psc/")
-    return response

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from virage.core.accounts.provider import endpoints
+from virage.core.accounts.provider import endpoints, leaving
 from virage.trust.psc import pages
 from virage.trust.psc.issuer import PSC
 
@@ -16,8 +16,8 @@ urlpatterns = [
     path("token/introspect", endpoints.introspection_view(PSC), name="introspect"),
     path("revoke", endpoints.revocation_view(PSC), name="revoke"),
     path("userinfo", endpoints.userinfo_view(PSC), name="userinfo"),
-    path("logout", pages.logout, name="logout"),
-    path("deconnexion", pages.logout_confirmed, name="logout-confirmed"),
+    path("logout", leaving.logout_view(PSC), name="logout"),
+    path("deconnexion", leaving.logout_confirmed_view(PSC), name="logout-confirmed"),
     path("connexion", pages.identify, name="identify"),
     path("attente/<str:request_id>", pages.wait, name="wait"),
     path("attente/<str:request_id>/etat", pages.state, name="state"),

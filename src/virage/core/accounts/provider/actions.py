@@ -217,9 +217,15 @@ def _use(ticket: Ticket) -> None:
 def _answer(issuer: Issuer, grant: Grant, scope: frozenset[str], *, first: bool) -> dict[str, Any]:
     account, session, client = grant.account, grant.session, grant.client
     sid = session.id if session is not None else ""
-    caller = queries.caller_of(account, grant.purpose, grant.reason, scopes=scope, client_id=client.client_id or "")
     life = issuer.access()
-    access = tokens.issue(caller, audience=issuer.audience(), lifetime=life, grant=grant.id, session=sid)
+    if issuer.audience() == tokens.API:
+        caller = queries.caller_of(account, grant.purpose, grant.reason, scopes=scope, client_id=client.client_id or "")
+        access = tokens.issue(caller, lifetime=life, grant=grant.id, session=sid)
+    else:
+        # For this provider's own userinfo: it names the person as the client knows them, no more.
+        said = {"sub": issuer.subject(account, client), "scope": rules.join_scope(scope), "client_id": client.client_id}
+        claims = {**said, "grant": grant.id, "sid": sid}
+        access = tokens.mint(claims, audience=issuer.audience(), lifetime=life)
     answer: dict[str, Any] = {
         "access_token": access,
         "token_type": "Bearer",

@@ -67,8 +67,8 @@ def _grant(issuer: Issuer, claims: dict[str, Any]) -> Grant | None:
         .filter(id=claims["grant"], issuer=issuer.name)
         .first()
     )
-    if found is None:
-        raise tokens.BadToken("Ce jeton a été remis par un autre service.")
+    if found is None or found.revoked is not None:
+        raise tokens.BadToken("Ce jeton a été remis par un autre service, ou révoqué : se connecter à nouveau.")
     return found
 
 
