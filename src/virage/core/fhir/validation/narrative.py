@@ -117,18 +117,24 @@ ATTRIBUTES = frozenset(
     ]
 )
 _NAMES = frozenset(f"{{{XHTML}}}{name}" for name in ELEMENTS)
-_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_XML = frozenset({f"{{http://www.w3.org/XML/1998/namespace}}{name}" for name in ("lang", "space")})
 _DANGEROUS = re.compile(r"\s*(javascript|vbscript|data\s*:\s*text/html|file)\s*:?", re.IGNORECASE)
 _STYLE = re.compile(r"expression\s*\(|javascript\s*:|behavior\s*:|@import", re.IGNORECASE)
 
 
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=False
-    )
+_PARSER = etree.XMLParser(
+    resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=False
+)
 
 
-_PARSER = _parser()
+def parse(text: str) -> etree._Element | None:
+    """The tree of a narrative, or None when it is not safe, well-formed XML."""
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        return None
+    try:
+        return etree.fromstring(text, _PARSER)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
 
 
 def narrative(value: Any) -> str | None:
@@ -141,9 +147,8 @@ def narrative(value: Any) -> str | None:
         return None
     if "<!DOCTYPE" in value or "<!ENTITY" in value:
         return "Le texte XHTML ne peut contenir ni DOCTYPE ni déclaration d'entité : retirez-les."
-    try:
-        root = etree.fromstring(value, _PARSER)
-    except (etree.XMLSyntaxError, ValueError):
+    root = parse(value)
+    if root is None:
         return (
             "Le texte n'est pas du XHTML bien formé : fermez chaque balise, et écrivez &#160; plutôt que &nbsp; "
             "(les entités HTML n'existent pas en XML)."
@@ -226,7 +231,7 @@ def _tree(root: etree._Element) -> str | None:
             return "Le texte XHTML contient un élément qui n'est pas permis (mise en forme simple, liens et images seulement)."
         attributes: list[tuple[Any, Any]] = node.attrib.items()
         for name, text in attributes:
-            if name not in ATTRIBUTES and name != _LANG:
+            if name not in ATTRIBUTES and name not in _XML:
                 return "Le texte XHTML contient un attribut qui n'est pas permis (pas d'événement, pas de script)."
             if (name in ("href", "src") and _DANGEROUS.match(text)) or (name == "style" and _STYLE.search(text)):
                 return "Le texte XHTML contient un lien ou un style qui exécuterait quelque chose : retirez-le."

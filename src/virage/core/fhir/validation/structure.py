@@ -112,15 +112,15 @@ def _compile(type_def: TypeDef) -> Walk:
         if not value:
             report.add("structure", "Un objet vide n'est pas permis : donnez-lui un contenu ou retirez-le.", place)
             return
+        for shown, first, names in required:
+            if first not in value and names.isdisjoint(value):
+                report.add("required", f"L'élément « {shown} » est obligatoire ici : ajoutez-le.", place)
         for name, item in value.items():
             handler = handlers.get(name)
             if handler is not None:
                 handler(item, value, place, report)
             elif name != "resourceType" or not is_resource:
                 _unknown(name, type_def, place, report)
-        for shown, first, names in required:
-            if first not in value and names.isdisjoint(value):
-                report.add("required", f"L'élément « {shown} » est obligatoire ici : ajoutez-le.", place)
         for shown, alternatives in choices:
             present = [name for name in value if name in alternatives]
             if len(present) > 1 and len({name.removeprefix("_") for name in present}) > 1:
@@ -296,6 +296,8 @@ def _twin(child: ElementDef, ref: TypeRef, json_name: str) -> Handler:
 
     def one(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
         walk_of("Element")(item, (place, shown, -1), report)
+        if type(item) is dict and item.keys() == {"id"} and json_name not in parent:
+            report.add("required", "Un élément a une valeur ou des extensions, pas seulement un id.", place, shown)
 
     def many(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
         if not _is_filled_list(item, place, report, shown):

@@ -1,0 +1,164 @@
+"""The walk over every element of a resource: invariants of its types, extensions, codes, references, declared profiles."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from virage.core.fhir import definitions, fhirpath
+from virage.core.fhir.definitions import ElementDef
+from virage.core.fhir.validation import bundles, invariants, narratives
+from virage.core.fhir.validation.conformance import bound, check_profile
+from virage.core.fhir.validation.extensions import check_extension
+from virage.core.fhir.validation.items import Item, children
+from virage.core.fhir.validation.rules import RULES
+from virage.core.fhir.validation.session import Session
+
+_TAG = re.compile(r"<[a-zA-Z/!]")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_CODES = ("Coding", "CodeableConcept", "Quantity")
+
+
+@lru_cache(4096)
+def _children_of(type_name: str) -> tuple[tuple[str, ElementDef, tuple[str, ...]], ...]:
+    """Each child of a type with the JSON names that may hold it."""
+    return tuple(
+        (name, child, tuple(each for json in child.json for each in (json, "_" + json)))
+        for name, child in definitions.element(type_name).children.items()
+    )
+
+
+def resource(item: Item, session: Session) -> None:
+    """Everything about a resource and what it holds."""
+    ids: set[str] = set()
+    _walk(item, None, session, ids, [item])
+    meta = item.value.get("meta")
+    for canonical in meta.get("profile", ()) if type(meta) is dict else ():
+        if type(canonical) is str:
+            check_profile(item, canonical, session, severity=session.options.unknown_profiles)
+    if item.type == "Bundle":
+        bundles.check(item, session)
+    rule: Callable[[Item, Session], None] | None = RULES.get(item.type)
+    if rule is not None:
+        rule(item, session)
+
+
+def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[str], above: list[Item]) -> None:
+    session.spend()
+    if definition is not None:
+        for rule in definition.invariants:
+            invariants.run(rule.key, rule.severity, rule.expression, item, session)
+        binding = definition.binding
+        if binding is not None and binding.valueset:
+            bound({"strength": binding.strength, "valueSet": binding.valueset}, item, session, "")
+            if binding.max:
+                bound({"strength": "required", "valueSet": binding.max}, item, session, "")
+    type_name = item.type
+    if definitions.kind(type_name) == "primitive-type":
+        _primitive(item, session)
+        if type(item.twin) is not dict:
+            return
+        for child in children(item, "extension"):
+            _extension(child, item, above, session, ids)
+        return
+    if type(item.value) is not dict:
+        return
+    type_def = definitions.element(type_name)
+    for rule in type_def.invariants:
+        invariants.run(rule.key, rule.severity, rule.expression, item, session)
+    ident = item.value.get("id")
+    if type_def.kind == "resource":
+        narratives.contained(item, session)
+    if type(ident) is str and type_def.kind != "resource" and type_name != "ElementDefinition":
+        if ident in ids:
+            session.add("duplicate", "Deux éléments de la ressource portent le même id : changez-en un.", item.place)
+        ids.add(ident)
+    if type_name == "Narrative":
+        narratives.links(item, session)
+    elif type_name in _CODES:
+        _coded(item, session)
+    elif type_name == "Expression":
+        _expression(item, session)
+    elif type_name == "Reference":
+        bundles.reference(item, definition, session)
+    names = item.value.keys()
+    for name, child_def, json_names in _children_of(type_name):
+        if names.isdisjoint(json_names):
+            continue
+        for child in children(item, name):
+            if name in ("extension", "modifierExtension") and child.type == "Extension":
+                _extension(child, item, above, session, ids)
+            elif definitions.kind(child.type) == "resource":
+                if type(child.value) is dict and (name != "contained" or session.options.contained):
+                    resource(child, session)
+            else:
+                above.append(child)
+                _walk(child, child_def, session, ids, above)
+                above.pop()
+
+
+def _extension(child: Item, holder: Item, above: list[Item], session: Session, ids: set[str]) -> None:
+    if type(child.value) is not dict:
+        return
+    check_extension(child, holder, above, session)
+    above.append(child)
+    _walk(child, None, session, ids, above)
+    above.pop()
+
+
+def _primitive(item: Item, session: Session) -> None:
+    value = item.value
+    if session.options.check_text and item.type == "string" and type(value) is str and _TAG.search(value):
+        session.add("security", "Un texte simple ne peut contenir de balises HTML : retirez-les.", item.place)
+    above: Any = item.place[0]
+    if item.type == "uri" and item.place[1] == "url" and above[1] == "contained" and not _ABSOLUTE.match(str(value)):
+        session.add(
+            "invalid", "L'adresse (url) d'une ressource contenue doit être absolue, si elle est donnée.", item.place
+        )
+    if item.type == "canonical" and type(value) is str and not value.startswith("#") and not _ABSOLUTE.match(value):
+        session.add("invalid", "Une adresse canonique doit être absolue (http://…, urn:…).", item.place)
+
+
+def _expression(item: Item, session: Session) -> None:
+    text = item.value.get("expression")
+    if item.value.get("language") == "text/fhirpath" and type(text) is str:
+        try:
+            fhirpath.compile(text)
+        except fhirpath.FhirPathError as error:
+            session.add("invalid", f"L'expression FHIRPath n'est pas lisible : {error}", item.place)
+
+
+def _coded(item: Item, session: Session) -> None:
+    value: Mapping[str, Any] = item.value
+    system, code = value.get("system"), value.get("code")
+    if item.type == "CodeableConcept":
+        return
+    if type(system) is not str:
+        return
+    if not _ABSOLUTE.match(system):
+        text = "Un système de codes se donne par une adresse absolue (http://…, urn:oid:…)."
+        session.add("invalid", text, (item.place, "system", -1))
+        return
+    if "/ValueSet/" in system and session.registry.code_system(system) is None:
+        session.add(
+            "invalid", "C'est une liste de valeurs (ValueSet), pas un système de codes.", (item.place, "system", -1)
+        )
+    source = session.registry.code_system(system)
+    if source is not None and (source.get("content") == "supplement" or "supplements" in source):
+        text = "Ce système de codes n'est qu'un supplément : nommez le système qu'il complète."
+        session.add("invalid", text, (item.place, "system", -1))
+        return
+    if type(code) is not str:
+        return
+    known = session.terminology.knows(system, code)
+    if known is False:
+        session.add(
+            "code-invalid", "Ce code n'existe pas dans le système indiqué : vérifiez-le.", (item.place, "code", -1)
+        )
+        return
+    display = value.get("display")
+    if type(display) is str and known:
+        accepted = session.terminology.displays(system, code)
+        if accepted and " ".join(display.lower().split()) not in {" ".join(each.lower().split()) for each in accepted}:
+            text = f"Le libellé n'est pas celui du code ; attendu : {', '.join(sorted(accepted)[:3])}."
+            session.add("invalid", text, (item.place, "display", -1), session.options.displays)

@@ -1,0 +1,154 @@
+"""Extensions against their definitions: known, in a place they are meant for, and shaped as defined."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from virage.core.fhir import definitions, fhirpath
+from virage.core.fhir.validation import invariants
+from virage.core.fhir.validation.conformance import check_profile
+from virage.core.fhir.validation.items import Item
+from virage.core.fhir.validation.session import Session
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
+_EXAMPLE = re.compile(r"//(?:[\w.-]*\.)?(?:example\.(?:org|com|net)|acme\.(?:org|com))(?:[/:]|$)")
+_TOOLS = "http://hl7.org/fhir/tools/"  # notes for the programs that publish specifications: they bind no instance
+_CROSS = re.compile(r"http://hl7\.org/fhir/([0-9])\.[0-9]/StructureDefinition/extension-([A-Za-z]+)\.(.+)")
+_CROSS_MODIFIERS = frozenset({"Patient.animal"})
+
+
+def check_extension(item: Item, holder: Item, above: list[Item], session: Session) -> None:
+    """One extension, on the element `holder`, below the elements `above`."""
+    url = item.value.get("url")
+    if type(url) is not str or not url:
+        return
+    nested = holder.type == "Extension"
+    if not _ABSOLUTE.fullmatch(url):
+        if not nested:
+            session.add("extension", "L'adresse d'une extension (url) doit être absolue.", item.place)
+        return
+    cross = _CROSS.fullmatch(url)
+    if cross:
+        _cross_version(item, cross[2], cross[3], session)
+        return
+    source = session.registry.structure(url)
+    modifier = item.place[1] == "modifierExtension"
+    if source is None:
+        _unknown(item, url, modifier, session)
+        return
+    if source.get("type") != "Extension":
+        session.add("extension", "Cette adresse ne définit pas une extension.", item.place)
+        return
+    if is_modifier(source) != modifier:
+        text = (
+            "Cette extension n'est pas un modificateur : écrivez-la dans extension."
+            if modifier
+            else "Cette extension modifie le sens de l'élément : écrivez-la dans modifierExtension."
+        )
+        session.add("extension", text, item.place)
+    if not nested or "context" in source:
+        _context(source, item, holder, above, session)
+    check_profile(item, url, session)
+
+
+def is_modifier(source: Mapping[str, Any]) -> bool:
+    """Whether an extension's definition says that it modifies the meaning of what holds it."""
+    for side in ("snapshot", "differential"):
+        for line in source.get(side, {}).get("element", ())[:1]:
+            if "isModifier" in line:
+                return bool(line["isModifier"])
+    return False
+
+
+def _unknown(item: Item, url: str, modifier: bool, session: Session) -> None:
+    if modifier:
+        text = "Ce modificateur est inconnu ici : le sens de l'élément ne peut être compris. Chargez sa définition."
+        session.add("extension", text, item.place)
+        return
+    # The specification keeps these domains for examples, which are not published anywhere.
+    severity = "information" if _EXAMPLE.search(url) or url.startswith(_TOOLS) else session.options.unknown_extensions
+    if severity:
+        session.add(
+            "extension",
+            "Cette extension n'est définie nulle part ici : chargez le paquet qui la définit.",
+            item.place,
+            severity,
+        )
+
+
+def _cross_version(item: Item, type_name: str, path: str, session: Session) -> None:
+    """Extensions that carry elements of other versions of FHIR: those that modified there must modify here."""
+    if f"{type_name}.{path}" in _CROSS_MODIFIERS or path == "doNotPerform":
+        if item.place[1] != "modifierExtension":
+            session.add(
+                "extension",
+                "Cette extension modifie le sens de l'élément : écrivez-la dans modifierExtension.",
+                item.place,
+            )
+        return
+
+
+def _context(source: Mapping[str, Any], item: Item, holder: Item, above: list[Item], session: Session) -> None:
+    contexts = source.get("context", ())
+    if contexts and not any(_fits(each, holder, above, session) for each in contexts):
+        permitted = ", ".join(str(each.get("expression")) for each in contexts)
+        text = f"Cette extension n'est pas permise ici ; elle va sur : {permitted}."
+        session.add("extension", text, holder.place)
+    for expression in source.get("contextInvariant", ()):
+        try:
+            holds = invariants.holds_on(expression, holder, session)
+        except fhirpath.FhirPathError:
+            continue
+        if not holds:
+            session.add(
+                "extension", f"La condition d'emploi de cette extension n'est pas remplie : {expression}", holder.place
+            )
+
+
+def _fits(context: Mapping[str, Any], holder: Item, above: list[Item], session: Session) -> bool:
+    expression = str(context.get("expression", ""))
+    kind = context.get("type", "element")
+    if kind == "extension":
+        around = [holder, *reversed(above[-2:])]
+        nearest = next((each for each in around if each.type == "Extension"), None)
+        return nearest is not None and nearest.value.get("url") == expression.partition("#")[0]
+    if kind == "fhirpath":
+        resource = holder.frame.resource
+        try:
+            nodes = fhirpath.compile(expression).nodes(resource)
+        except fhirpath.FhirPathError:
+            return True
+        return any(getattr(each, "value", None) is holder.value for each in nodes)
+    if expression in ("Element", "Base", "*") or (expression == "Resource" and _is(holder, "Resource")):
+        return True
+    expression = expression.partition("#")[0].removeprefix("http://hl7.org/fhir/StructureDefinition/")
+    if "." not in expression:
+        return _is(holder, expression)
+    return _by_path(expression, holder, above)
+
+
+def _is(holder: Item, name: str) -> bool:
+    if definitions.is_a(holder.type.partition(".")[0], name) and "." not in holder.type:
+        return True
+    if "." in holder.type and name in ("BackboneElement", "Element"):
+        return True
+    return name == "CanonicalResource" and "url" in holder.value if type(holder.value) is dict else False
+
+
+def _by_path(expression: str, holder: Item, above: list[Item]) -> bool:
+    """Whether the holder is at `Type.a.b`, Type being a resource or a data type on the way down."""
+    names = [each.removesuffix("[x]") for each in expression.split(".")]
+    steps: list[str] = []
+    place: Any = holder.place
+    while isinstance(place, tuple):
+        steps.append(str(place[1]).partition(".")[0])
+        place = place[0]
+    steps.reverse()
+    if steps[-len(names) + 1 :] != names[1:]:
+        return False
+    depth = len(names)
+    chain = above if above and above[-1] is holder else [*above, holder]
+    if len(chain) < depth:
+        return False
+    start = chain[-depth]
+    return definitions.is_a(start.type, names[0]) or start.type == names[0] or names[0] in ("Element", "Resource")

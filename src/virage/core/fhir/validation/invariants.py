@@ -1,0 +1,63 @@
+"""Invariants: rules in FHIRPath, compiled once, run where they stand."""
+
+from typing import Any
+
+from virage.core.fhir import fhirpath
+from virage.core.fhir.validation.items import Item
+from virage.core.fhir.validation.session import Session
+
+# Said by the structural walk or by the walk of extensions, which do it faster and with better words.
+ELSEWHERE = frozenset({"ele-1", "ext-1", "txt-1", "txt-2", "dom-2", "dom-3", "ref-1"})
+
+# The published expression says « > 2 » where its own words, and every later version, say « more than one ».
+MENDED = {"que-12": "enableWhen.count() > 1 implies enableBehavior.exists()"}
+
+
+def run(key: str, severity: str, expression: str, item: Item, session: Session, source: str = "") -> None:
+    """Evaluate one invariant on one element, and write a finding when it does not hold."""
+    session.spend()
+    if key in ELSEWHERE:
+        return
+    expression = MENDED.get(key, expression)
+    try:
+        holds = holds_on(expression, item, session)
+    except fhirpath.FhirPathError:
+        text = f"La règle {key} n'a pu être évaluée ici : son expression n'est pas comprise."
+        session.add("processing", text, item.place, "information")
+        return
+    if not holds:
+        where = f" (profil {source})" if source else ""
+        level = "error" if severity == "error" else "warning"
+        session.add("invariant", f"La règle {key} n'est pas respectée{where} : {expression}", item.place, level)
+
+
+def holds_on(expression: str, item: Item, session: Session) -> bool:
+    """Whether an expression is true on an element. Raises FhirPathError when it cannot be evaluated."""
+    frame = item.frame
+    value: Any = item.value
+    if value is None and item.twin is not None:
+        value = item.twin
+        compiled = fhirpath.compile(expression, "Element")
+    else:
+        compiled = fhirpath.compile(expression, item.type)
+
+    def find(reference: str) -> Any:
+        found = session.resolve(reference, frame)
+        return found[0] if found else None
+
+    def conforms(value: Any, canonical: str) -> bool | None:
+        from virage.core.fhir.validation.conformance import conforms_to
+
+        if type(value) is not dict or "resourceType" not in value:
+            return None
+        inner = Item(value, None, value["resourceType"], item.place, frame)
+        return conforms_to(inner, canonical, session)
+
+    return compiled.truth(
+        value,
+        resource=frame.resource,
+        root=frame.root,
+        resolver=find,
+        terminology=session.terminology,
+        conforms=conforms,
+    )

@@ -1,0 +1,91 @@
+"""What narratives link to, and whether every contained resource is used."""
+
+from typing import Any
+
+from lxml import etree
+
+from virage.core.fhir.validation.items import Item
+from virage.core.fhir.validation.narrative import parse
+from virage.core.fhir.validation.session import Session
+
+_SCHEMES = frozenset({"http", "https", "mailto", "tel", "ftp", "cid"})
+
+
+def links(item: Item, session: Session) -> None:
+    """Links of a narrative: a scheme that a reader can follow; an anchor that exists in the resource."""
+    text = item.value.get("div")
+    if type(text) is not str or "href" not in text:
+        return
+    root = parse(text)
+    if root is None:
+        return
+    anchors = {node.get(name) for node in root.iter() if isinstance(node.tag, str) for name in ("id", "name")}
+    for node in root.iter():
+        target = node.get("href") if isinstance(node.tag, str) else None
+        if not target:
+            continue
+        scheme, colon, _ = target.partition(":")
+        place = (item.place, "div", -1)
+        if target.startswith("#"):
+            if len(target) > 1 and target[1:] not in anchors and not _has_id(item.frame.root, target[1:]):
+                session.add("invalid", "Un lien du texte mène à une ancre qui n'existe pas : corrigez-le.", place)
+        elif colon and scheme.isalpha() and scheme.lower() not in _SCHEMES:
+            session.add(
+                "invalid", "Un lien du texte a une adresse qu'un lecteur ne peut ouvrir (urn…) : retirez-le.", place
+            )
+
+
+def _strings(value: Any) -> list[str]:
+    """Every text of a JSON value."""
+    found: list[str] = []
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, str):
+            found.append(each)
+    return found
+
+
+def _has_id(value: Any, ident: str) -> bool:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            if each.get("id") == ident:
+                return True
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+    return False
+
+
+def contained(item: Item, session: Session) -> None:
+    """Each contained resource is named from somewhere in the resource, or itself points at it (rule dom-3 of R4)."""
+    held = item.value.get("contained")
+    if type(held) is not list or not session.options.contained:
+        return
+    named: set[str] = set()
+    for text in _strings(item.value):
+        if text.startswith("#"):
+            named.add(text[1:])
+        elif "#" in text and text.startswith("<"):
+            named.update(_targets(text))
+    for index, each in enumerate(held):
+        ident = each.get("id") if isinstance(each, dict) else None
+        if isinstance(ident, str) and ident not in named and "#" not in _strings(each):
+            text = (
+                "Une ressource contenue n'est désignée par rien dans la ressource : désignez-la ou retirez-la (dom-3)."
+            )
+            session.add("invariant", text, (item.place, "contained", index))
+
+
+def _targets(text: str) -> set[str]:
+    root = parse(text)
+    if root is None:
+        return set()
+    targets = [node.get(name) for node in root.iter(etree.Element) for name in ("href", "src")]
+    return {each[1:] for each in targets if each and each.startswith("#")}

@@ -1,0 +1,173 @@
+"""One run of validation: what it knows, what it may do, what it has found."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from virage.core.errors import Issue
+from virage.core.fhir import definitions
+from virage.core.fhir.validation.items import Frame
+from virage.core.fhir.validation.registry import Registry
+from virage.core.fhir.validation.report import MAX_ISSUES, Enough, Place, text_of
+from virage.core.fhir.validation.terminology import BuiltIn, Terminology
+
+Resolver = Callable[[str], Mapping[str, Any] | None]
+
+REFERENCE = re.compile(
+    r"(?:(https?://[^\s?#]+)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?"
+)
+MAX_STEPS = 400_000  # shapes met; a profile made to cost more is refused
+
+
+@dataclass(frozen=True)
+class Options:
+    """How strict to be where R4 leaves it open.
+
+    `unknown_extensions` is the severity of an extension nobody here defines; `unknown_profiles` that of a profile that a
+    resource declares, `unknown_targets` that of one that a profile names for a reference; `must_resolve` asks that references find
+    their target; `check_text` refuses markup inside plain strings; `displays` is the severity of a wrong wording; `assume_rest` takes every http reference for that of a FHIR server;
+    `resolver` finds resources that are neither contained, in the bundle, nor in the registry.
+    """
+
+    unknown_extensions: str = "warning"
+    unknown_profiles: str = "warning"
+    unknown_targets: str = "warning"
+    must_resolve: bool = False
+    check_text: bool = False
+    displays: str = "warning"
+    assume_rest: bool = False
+    contained: bool = True
+    resolver: Resolver | None = None
+
+
+@dataclass
+class Session:
+    """Findings, in order, without repeats; `quiet` ones are asked only whether something conforms."""
+
+    registry: Registry
+    options: Options = field(default_factory=Options)
+    terminology: Terminology = None  # type: ignore[assignment]  # set just below when none is given
+    issues: list[Issue] = field(default_factory=list)
+    steps: int = 0
+    #: (identity of a value, profile) under way or decided: cyclic profiles end there
+    verdicts: dict[tuple[int, str], bool] = field(default_factory=dict)
+    seen: set[tuple[str, str, str]] = field(default_factory=set)
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        if self.terminology is None:
+            self.terminology = BuiltIn(self.registry)
+
+    def add(self, code: str, text: str, place: Place, severity: str = "error", below: str = "") -> None:
+        """Write a finding once. Raises Enough at the limit."""
+        where = text_of(place) + below
+        key = (code, text, where)
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        self.issues.append(Issue(code, text, where, severity))
+        if len(self.issues) >= MAX_ISSUES:
+            raise Enough
+
+    def spend(self) -> None:
+        """Count one shape met. Raises Enough, with a finding, when the work has no end."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            text = "Ce contrôle demande trop de calcul : allégez la ressource ou le profil."
+            self.issues.append(Issue("too-costly", text, "", "error"))
+            raise Enough
+
+    def resolve(self, reference: str, frame: Frame) -> tuple[Mapping[str, Any], Frame] | None:
+        """The resource that a literal reference points at, from within `frame`, with its own frame."""
+        if reference.startswith("#"):
+            return self._contained(reference[1:], frame)
+        plain, _, fragment = reference.partition("#")
+        found = self._entry(plain, frame)
+        if found is None:
+            match = REFERENCE.fullmatch(plain)
+            known = self.registry.resource(match[2], match[3]) if match else None
+            if known is None and self.options.resolver is not None:
+                known = self.options.resolver(plain)
+            found = None if known is None else (known, Frame(known))
+        if found is not None and fragment:
+            return self._contained(fragment, found[1])
+        return found
+
+    def _contained(self, ident: str, frame: Frame) -> tuple[Mapping[str, Any], Frame] | None:
+        root = frame.root
+        if not ident:
+            return root, Frame(root, None, frame.bundle, frame.full_url, frame.outer)
+        for each in root.get("contained", ()):
+            if type(each) is dict and each.get("id") == ident:
+                return each, Frame(each, root, frame.bundle, frame.full_url, frame)
+        return None
+
+    def _entry(self, reference: str, frame: Frame) -> tuple[Mapping[str, Any], Frame] | None:
+        current: Frame | None = frame
+        while current is not None:
+            if current.bundle is not None:
+                entries = entries_for(reference, current.full_url, current.bundle)
+                if entries:
+                    entry = entries[0]
+                    return entry["resource"], Frame(
+                        entry["resource"], None, current.bundle, entry.get("fullUrl", ""), current.outer
+                    )
+            sibling = _parameter(reference, current.resource)
+            if sibling is not None:
+                return sibling, Frame(sibling, None, None, "", current)
+            current = current.outer
+        return None
+
+
+def _parameter(reference: str, holder: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A resource among the parameters of one Parameters, by type and id."""
+    if holder.get("resourceType") != "Parameters":
+        return None
+    for each in holder.get("parameter", ()):
+        value = each.get("resource") if type(each) is dict else None
+        if type(value) is dict and f"{value.get('resourceType')}/{value.get('id')}" == reference:
+            return value
+    return None
+
+
+def entries_for(reference: str, full_url: str, bundle: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Entries of a bundle that a reference from the entry `full_url` may mean, by the rules of R4 (bundle.html#references)."""
+    entries: list[Mapping[str, Any]] = [
+        each
+        for each in bundle.get("entry", ())
+        if type(each) is dict and type(each.get("resource")) is dict and type(each.get("fullUrl", "")) is str
+    ]
+    match = REFERENCE.fullmatch(reference)
+    plain = reference.partition("/_history/")[0]
+    if match is None or match[1]:
+        return _version([each for each in entries if each.get("fullUrl") == plain], match)
+    base = REFERENCE.fullmatch(full_url)
+    if base is not None and base[1]:
+        wanted = f"{base[1]}/{match[2]}/{match[3]}"
+        found = [each for each in entries if each.get("fullUrl") == wanted]
+        if found:
+            return _version(found, match)
+        return []
+    # Without a server address around, an id alone means entries that have no other identity (in a document, no urn).
+    strict = bundle.get("type") == "document"
+    return _version(
+        [
+            each
+            for each in entries
+            if (each["resource"].get("resourceType"), each["resource"].get("id")) == (match[2], match[3])
+            and not (strict and each.get("fullUrl", "").startswith("urn:"))
+        ],
+        match,
+    )
+
+
+def _version(entries: list[Mapping[str, Any]], match: re.Match[str] | None) -> list[Mapping[str, Any]]:
+    if match is None or not match[4]:
+        return entries
+    return [each for each in entries if each["resource"].get("meta", {}).get("versionId") in (None, match[4])]
+
+
+def is_resource_type(name: str) -> bool:
+    """Whether R4 has this resource type."""
+    return name in definitions.resource_types()

@@ -1,0 +1,168 @@
+"""What validation asks of a terminology, and the one built in: the code lists of R4 and of the registry.
+
+Answers are True, False, or None where nothing can be told (a code system that is not here): what cannot be told is never
+reported as an error.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from virage.core.fhir import definitions
+from virage.core.fhir.fhirpath import ucum
+from virage.core.fhir.validation.registry import Registry, split
+
+UCUM = "http://unitsofmeasure.org"
+
+# Systems whose codes are not listed here but have a known form: what has not the form is not a code.
+_SHAPES = {
+    "urn:iso:std:iso:3166": re.compile(r"[A-Z]{2,3}|[0-9]{3}"),
+    "urn:iso:std:iso:3166:-2": re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}"),
+    "urn:iso:std:iso:4217": re.compile(r"[A-Z]{3}|[0-9]{3}"),
+    "urn:ietf:bcp:13": re.compile(r"[^\s/]+/[^\s/].*"),
+    "urn:ietf:bcp:47": re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*"),
+}
+
+
+class Terminology(Protocol):
+    """The questions of validation; also what FHIRPath's `memberOf` and `subsumes` need."""
+
+    def contains(self, valueset: str, system: str | None, code: str) -> bool | None:
+        """Whether a value set holds a code (of any of its systems when `system` is None)."""
+        ...
+
+    def knows(self, system: str, code: str) -> bool | None:
+        """Whether a code system has a code."""
+        ...
+
+    def displays(self, system: str, code: str) -> frozenset[str] | None:
+        """Every accepted wording of a code, or None when it cannot be told."""
+        ...
+
+    def member_of(self, value: Any, type: str, valueset: str) -> bool | None:
+        """Whether a code, Coding or CodeableConcept is in a value set."""
+        ...
+
+    def subsumes(self, system: str, code: str, other: str) -> bool | None:
+        """Whether a code subsumes another."""
+        ...
+
+
+class BuiltIn:
+    """Answers from the lists of R4 and of a registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    def _expansion(self, valueset: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]] | None:
+        key = ("expansion", valueset)
+        cache = self.registry.cache
+        if key not in cache:
+            source = self.registry.value_set(valueset)
+            listed = (
+                None
+                if source is None
+                else definitions.expand(source, self.registry.value_set, self.registry.code_system)
+            )
+            cache[key] = None if listed is None else (listed, frozenset(code for _, code in listed))
+        found: tuple[frozenset[tuple[str, str]], frozenset[str]] | None = cache[key]
+        return found
+
+    def contains(self, valueset: str, system: str | None, code: str) -> bool | None:
+        """See Terminology."""
+        listed = self._expansion(valueset)
+        if listed is None:
+            return self._rule(valueset, system, code)
+        return code in listed[1] if system is None else (system, code) in listed[0]
+
+    def _rule(self, valueset: str, system: str | None, code: str) -> bool | None:
+        """For value sets that cannot be listed: what the includes tell of this one code."""
+        source = self.registry.value_set(valueset)
+        compose = source.get("compose", {}) if source is not None else {}
+        includes = compose.get("include", [])
+        if not includes or compose.get("exclude"):
+            return None
+        if system is None:
+            systems = {part.get("system") for part in includes}
+            if None in systems or any("valueSet" in part for part in includes):
+                return None
+            answers = [self._rule(valueset, each, code) for each in systems]
+            return True if True in answers else (None if None in answers else False)
+        doubt = False
+        for part in includes:
+            if "valueSet" in part:
+                answers = [self.contains(each, system, code) for each in part["valueSet"]]
+                if all(answers) and "system" not in part:
+                    return True
+                doubt = doubt or None in answers
+            elif part.get("system") == system:
+                if "concept" in part:
+                    if any(each.get("code") == code for each in part["concept"]):
+                        return True
+                else:
+                    known = self.knows(system, code)
+                    if "filter" not in part and known:
+                        return True
+                    doubt = doubt or known is None or "filter" in part
+        return None if doubt else False
+
+    def _concepts(self, system: str) -> Mapping[str, Mapping[str, Any]] | None:
+        key = ("concepts", system)
+        cache = self.registry.cache
+        if key not in cache:
+            source = self.registry.code_system(system)
+            if source is None or source.get("content") != "complete" or "supplements" in source:
+                cache[key] = None
+            else:
+                table: dict[str, Mapping[str, Any]] = {}
+                waiting = list(source.get("concept", ()))
+                while waiting:
+                    line = waiting.pop()
+                    table[line.get("code", "")] = line
+                    waiting.extend(line.get("concept", ()))
+                cache[key] = table
+        found: Mapping[str, Mapping[str, Any]] | None = cache[key]
+        return found
+
+    def knows(self, system: str, code: str) -> bool | None:
+        """See Terminology."""
+        if system == UCUM:
+            return ucum.unit(code) is not None
+        table = self._concepts(system)
+        if table is None:
+            shape = _SHAPES.get(system)
+            return None if shape is None or shape.fullmatch(code) else False
+        if code in table:
+            return True
+        source = self.registry.code_system(system)
+        if source is not None and source.get("caseSensitive") is False:
+            return code.lower() in {each.lower() for each in table}
+        return False
+
+    def displays(self, system: str, code: str) -> frozenset[str] | None:
+        """See Terminology."""
+        table = self._concepts(system)
+        line = table.get(code) if table is not None else None
+        if line is None or "display" not in line:
+            return None
+        return frozenset([line["display"], *(each.get("value", "") for each in line.get("designation", ()))])
+
+    def member_of(self, value: Any, type: str, valueset: str) -> bool | None:
+        """See Terminology."""
+        if type == "CodeableConcept":
+            answers = [self.member_of(each, "Coding", valueset) for each in value.get("coding", ())]
+            return True if True in answers else (None if None in answers else False)
+        if type in ("Coding", "Quantity"):
+            return self.contains(valueset, value.get("system"), value.get("code", ""))
+        return self.contains(valueset, None, value) if isinstance(value, str) else None
+
+    def subsumes(self, system: str, code: str, other: str) -> bool | None:
+        """See Terminology."""
+        if code == other:
+            return True
+        source = self.registry.code_system(split(system)[0])
+        if source is None or source.get("content") != "complete":
+            return None
+        rule = {"property": "concept", "op": "is-a", "value": code}
+        below = definitions.concepts(source, [rule])
+        return None if below is None else (source["url"], other) in below
