@@ -27,6 +27,10 @@ FHIR_TYPE = HL7 + "structuredefinition-fhir-type"
 REGEX = HL7 + "regex"
 MAX_VALUE_SET = HL7 + "elementdefinition-maxValueSet"
 
+# An erratum: R4 binds the components of every vital sign to the units of the vital signs themselves, as « required »; the
+# next version says « extensible », since a component may be anything (a flow of oxygen in L/min).
+VITAL_COMPONENTS = ("Observation.component.value[x]", "http://hl7.org/fhir/ValueSet/ucum-vitals-common")
+
 Json = dict
 
 
@@ -84,6 +88,8 @@ def fact_element(source: Json, definition: Json) -> Json:
             kept[key] = value
     if "binding" in source:
         kept["binding"] = keep(source["binding"], "strength", "valueSet")
+        if (path, kept["binding"].get("valueSet", "").partition("|")[0]) == VITAL_COMPONENTS:
+            kept["binding"]["strength"] = "extensible"
         for extension in source["binding"].get("extension", ()):
             if extension["url"] == MAX_VALUE_SET:
                 kept["binding"]["max"] = extension.get("valueCanonical") or extension.get("valueUri")

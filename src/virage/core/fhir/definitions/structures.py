@@ -1,5 +1,6 @@
 """The StructureDefinitions of R4 as facts: what profile validation starts from."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from virage.core.fhir.definitions import facts
 _STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
 
 
+@functools.lru_cache(256)
 def structure(url: str) -> Mapping[str, Any] | None:
     """The StructureDefinition (snapshot, without prose) of a type, a profile or an extension of R4, or None.
 

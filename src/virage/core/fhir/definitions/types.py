@@ -125,6 +125,7 @@ def element(name: str) -> TypeDef:
     return _family(name.partition(".")[0])[name]
 
 
+@functools.lru_cache(4096)
 def kind(name: str) -> str:
     """`resource`, `complex-type`, `primitive-type`, or `""` when R4 has no such type."""
     return facts.kinds().get(name, "").removeprefix("abstract-")

@@ -21,9 +21,10 @@ def check_profile(item: Item, canonical: str, session: Session, *, severity: str
     """Write what makes an element depart from a profile. Unknown profiles are said, with `severity`."""
     if is_base(canonical, item.type):
         return
-    key = (id(item.value), canonical.partition("|")[0])
-    if key in session.verdicts:
+    key = (id(item.value), canonical)
+    if key in session.reported:
         return
+    session.reported.add(key)
     try:
         shape = shape_of(canonical, session.registry)
     except BadProfile as error:
@@ -33,7 +34,7 @@ def check_profile(item: Item, canonical: str, session: Session, *, severity: str
         text = f"Le profil {canonical} porte sur {shape.type_name} : il ne convient pas à {item.type}."
         session.add("structure", text, item.place)
         return
-    session.verdicts[key] = True
+    session.verdicts.setdefault(key, True)
     before = _errors(session)
     check(shape, item, session)
     session.verdicts[key] = _errors(session) == before
@@ -60,7 +61,7 @@ def conforms_to(item: Item, canonical: str, session: Session) -> bool:
     name = canonical.partition("|")[0].removeprefix(STRUCTURE)
     if definitions.kind(name):
         return definitions.is_a(item.type, name)
-    key = (id(item.value), canonical.partition("|")[0])
+    key = (id(item.value), canonical)
     if key in session.verdicts:
         return session.verdicts[key]
     try:

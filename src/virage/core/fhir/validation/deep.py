@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from virage.core.fhir import definitions, fhirpath
 from virage.core.fhir.definitions import ElementDef
@@ -19,13 +19,32 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _CODES = ("Coding", "CodeableConcept", "Quantity")
 
 
+class _Child(NamedTuple):
+    """A child of a type as the walk needs it; `plain` when a value without extensions has nothing more to be asked."""
+
+    name: str
+    definition: ElementDef
+    json: tuple[str, ...]
+    twins: tuple[str, ...]
+    plain: bool
+
+
 @lru_cache(4096)
-def _children_of(type_name: str) -> tuple[tuple[str, ElementDef, tuple[str, ...]], ...]:
-    """Each child of a type with the JSON names that may hold it."""
-    return tuple(
-        (name, child, tuple(each for json in child.json for each in (json, "_" + json)))
-        for name, child in definitions.element(type_name).children.items()
-    )
+def _children_of(type_name: str) -> tuple[_Child, ...]:
+    found = []
+    for name, child in definitions.element(type_name).children.items():
+        codes = {ref.code for ref in child.json.values()}
+        binding = child.binding
+        told = binding is None or (binding.strength == "required" and definitions.codes(binding.valueset) is not None)
+        plain = (
+            all(definitions.kind(child.type_name(code)) == "primitive-type" for code in codes)
+            and not child.invariants
+            and (told or binding is None or binding.strength not in ("required", "extensible"))
+            and not codes & {"canonical", "uri"}
+        )
+        twins = tuple("_" + json for json in child.json)
+        found.append(_Child(name, child, tuple(child.json) + twins, twins, plain))
+    return tuple(found)
 
 
 def resource(item: Item, session: Session) -> None:
@@ -82,8 +101,9 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
     elif type_name == "Reference":
         bundles.reference(item, definition, session)
     names = item.value.keys()
-    for name, child_def, json_names in _children_of(type_name):
-        if names.isdisjoint(json_names):
+    check_text = session.options.check_text
+    for name, child_def, json_names, twins, plain in _children_of(type_name):
+        if names.isdisjoint(json_names) or (plain and not check_text and names.isdisjoint(twins)):
             continue
         for child in children(item, name):
             if name in ("extension", "modifierExtension") and child.type == "Extension":

@@ -130,8 +130,10 @@ class Registry:
         Raises BadPackage (400) for what is not one, or is a bomb; the registry is then as it was.
         """
         found: list[Resource] = []
-        stream = package.open("rb") if isinstance(package, Path) else package
-        source = io.BytesIO(stream) if isinstance(stream, bytes) else stream
+        if isinstance(package, Path):
+            with package.open("rb") as stream:
+                return self.load_package(stream)
+        source = io.BytesIO(package) if isinstance(package, bytes) else package
         size = count = 0
         try:
             with tarfile.open(fileobj=source, mode="r:gz") as archive:

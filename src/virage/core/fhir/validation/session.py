@@ -52,6 +52,10 @@ class Session:
     steps: int = 0
     #: (identity of a value, profile) under way or decided: cyclic profiles end there
     verdicts: dict[tuple[int, str], bool] = field(default_factory=dict)
+    #: the same, once written
+    reported: set[tuple[int, str]] = field(default_factory=set)
+    #: fetched resources, kept so that their identities stay theirs
+    kept: list[Mapping[str, Any]] = field(default_factory=list)
     seen: set[tuple[str, str, str]] = field(default_factory=set)
     depth: int = 0
 
@@ -89,6 +93,8 @@ class Session:
             known = self.registry.resource(match[2], match[3]) if match else None
             if known is None and self.options.resolver is not None:
                 known = self.options.resolver(plain)
+            if known is not None:
+                self.kept.append(known)
             found = None if known is None else (known, Frame(known))
         if found is not None and fragment:
             return self._contained(fragment, found[1])
