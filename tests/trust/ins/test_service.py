@@ -39,6 +39,9 @@ class TestReading:
     def test_a_search_must_aim(self) -> None:
         assert ask("GET", "Patient")[0] == 400
         assert ask("GET", "Patient", query="gender=female")[0] == 400
+        assert ask("GET", "RelatedPerson", query="_include=RelatedPerson:patient")[0] == 400
+        assert ask("GET", "RelatedPerson", query="patient=Patient/catarina")[0] == 200
+        assert ask("GET", "Patient", query="family=")[0] == 400
         assert (
             ask("GET", "Patient", query="family=tchitchi&birthdate=1936-06-21")[1]["entry"][0]["resource"]["id"]
             == "catarina"

@@ -14,7 +14,10 @@ from virage.trust.ins.actions import InsiAnswer
 from virage.trust.ins.identity import PROFILE, PROFILE_INS, traits_of
 from virage.trust.ins.rules import Matricule, Traits
 
-_SELECTIVE = frozenset({"_id", "identifier", "family", "given", "name", "birthdate"})
+_SELECTIVE = {
+    "Patient": frozenset({"_id", "identifier", "family", "given", "name", "birthdate"}),
+    "RelatedPerson": frozenset({"_id", "identifier", "patient"}),
+}
 
 
 def policy(by: Caller, interaction: str, type: str) -> Filter:
@@ -31,9 +34,10 @@ def policy(by: Caller, interaction: str, type: str) -> Filter:
 def search(request: FhirRequest, service: FhirService) -> FhirResponse:
     """Search with at least one selective parameter: nobody leafs through the identities of the country."""
     names = {name.partition(":")[0].partition(".")[0] for name, value in request.params if value}
-    if request.caller.kind != "system" and not names & _SELECTIVE:
+    if request.caller.kind not in ("system", "citizen") and not names & _SELECTIVE[request.type]:
         raise Invalid(
-            "Chercher une identité demande au moins un identifiant, un nom, un prénom ou une date de naissance.",
+            "Chercher une identité demande au moins un identifiant, un nom, un prénom ou une date de naissance (un proche : "
+            "son patient).",
             code="INS.TOO_WIDE",
             issue="too-costly",
             status=400,
@@ -235,7 +239,7 @@ SERVICE = FhirService(
         "RelatedPerson": {"read", "vread", "search-type"},
     },
     system=(),
-    overrides={("search-type", "Patient"): search, ("create", "Patient"): create},
+    overrides={("search-type", "*"): search, ("create", "Patient"): create},
     operations=(
         Operation("insi-recherche", insi_recherche, type="Patient", level="type"),
         Operation("insi-verification", insi_verification, type="Patient", level="type"),

@@ -3,4 +3,4 @@
 from virage.core.rooms import Room
 from virage.trust.ins.api import SERVICE
 
-ROOM = Room(name="trust.ins", title="Identité nationale de santé", actions=(5,), fhir=(SERVICE,))
+ROOM = Room(name="trust.ins", title="Identité nationale de santé", actions=(6,), fhir=(SERVICE,))
