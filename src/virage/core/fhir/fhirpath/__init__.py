@@ -7,6 +7,7 @@ them. Left out: the reflection of `elementDefinition()`, `%factory`, `Long` as a
 from virage.core.fhir.fhirpath.errors import FhirPathError, TooDear
 from virage.core.fhir.fhirpath.evaluation import Terminology
 from virage.core.fhir.fhirpath.expression import Compiled, compile
+from virage.core.fhir.fhirpath.operation import evaluate_operation
 from virage.core.fhir.fhirpath.values import Item, Node
 
-__all__ = ["Compiled", "FhirPathError", "Item", "Node", "Terminology", "TooDear", "compile"]
+__all__ = ["Compiled", "FhirPathError", "Item", "Node", "Terminology", "TooDear", "compile", "evaluate_operation"]

@@ -43,8 +43,8 @@ class _Compiler:
     def of(self, tree: Tree) -> Closure:
         match tree:
             case Literal(value):
-                constant: Items = [value]
-                return lambda focus, env: constant
+                alone: Items = [value]
+                return lambda focus, env: alone
             case Empty():
                 return lambda focus, env: NONE
             case Variable(name):
@@ -64,7 +64,8 @@ class _Compiler:
             case Unary(operator, operand):
                 return _signed(operator, self.of(operand), tree.position)
             case Binary(operator, left, right):
-                return _binary(operator, self.scope(left), self.scope(right), tree.position)
+                constant = right.value if isinstance(right, Literal) and isinstance(right.value, str) else None
+                return _binary(operator, self.scope(left), self.scope(right), tree.position, constant)
             case TypeTest(operator, operand, wanted):
                 return _type_test(operator, self.of(operand), wanted, tree.position, self.strict)
             case SortKey():
@@ -148,9 +149,13 @@ def _members(base: Closure | None, name: str) -> Closure:
             type = step.type
             if type.primitive:
                 value = data.get(step.key)
-                if value is None or value.__class__ is list or step.shadow in data:
+                if step.shadow in data:
                     extend(out, node, step)
-                else:
+                elif value.__class__ is list:
+                    for index, each in enumerate(value):
+                        if each is not None:
+                            out.append(Node(each, None, type, node, step, index))
+                elif value is not None:
                     out.append(Node(value, None, type, node, step))
             elif type.dynamic:
                 extend(out, node, step)
@@ -193,7 +198,25 @@ def _signed(operator: str, operand: Closure, position: int) -> Closure:
     return run
 
 
-def _binary(operator: str, left: Closure, right: Closure, position: int) -> Closure:
+def _same_text(left: Closure, wanted: str, position: int) -> Closure:
+    """`path = 'text'`, the commonest condition of all, without the general machinery for texts."""
+    other: Items = [wanted]
+
+    def run(focus: Items, env: Evaluation) -> Items:
+        items = left(focus, env)
+        if len(items) == 1:
+            item = items[0]
+            if item.__class__ is Node and item.type.kind == "string" and item.value is not None:
+                return TRUE if item.value == wanted else FALSE
+        try:
+            return OPERATORS["="](items, other, env)
+        except FhirPathError as error:
+            raise error.at(position) from None
+
+    return run
+
+
+def _binary(operator: str, left: Closure, right: Closure, position: int, constant: str | None) -> Closure:
     if operator in ("and", "or", "xor", "implies"):
 
         def decide(focus: Items, env: Evaluation) -> Items:
@@ -204,6 +227,8 @@ def _binary(operator: str, left: Closure, right: Closure, position: int) -> Clos
 
         return decide
     apply = OPERATORS[operator]
+    if operator == "=" and constant is not None:
+        return _same_text(left, constant, position)
 
     def run(focus: Items, env: Evaluation) -> Items:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from virage.core.fhir.fhirpath import temporal
@@ -12,6 +13,7 @@ MAX_STEPS = 1_000_000
 MAX_TEXT = 1_000_000
 
 Closure = Callable[[Items, "Evaluation"], Items]
+Conforms = Callable[[Any, str], bool | None]
 Resolver = Callable[[str], Mapping[str, Any] | None]
 
 
@@ -30,42 +32,20 @@ class Terminology(Protocol):
 class Evaluation:
     """What closures share while one expression runs on one focus."""
 
-    __slots__ = (
-        "conforms",
-        "index",
-        "moment",
-        "resolver",
-        "resource",
-        "root",
-        "start",
-        "steps",
-        "terminology",
-        "total",
-        "variables",
-    )
+    # Defaults stand on the class: an evaluation without options sets three attributes and no more.
+    variables: Mapping[str, Items] = MappingProxyType({})
+    resolver: Resolver | None = None
+    terminology: Terminology | None = None
+    conforms: Conforms | None = None
+    moment: datetime | None = None
+    steps = MAX_STEPS
+    index = 0
+    total: Items = []  # noqa: RUF012 (never changed: collections are not)
 
-    def __init__(
-        self,
-        start: Node,
-        resource: Node,
-        root: Node,
-        variables: Mapping[str, Items],
-        resolver: Resolver | None,
-        terminology: Terminology | None,
-        conforms: Callable[[Any, str], bool | None] | None,
-        moment: datetime | None,
-    ) -> None:
+    def __init__(self, start: Node, resource: Node, root: Node) -> None:
         self.start = start
         self.resource = resource
         self.root = root
-        self.variables = variables
-        self.resolver = resolver
-        self.terminology = terminology
-        self.conforms = conforms
-        self.moment = moment
-        self.steps = MAX_STEPS
-        self.index = 0
-        self.total: Items = []
 
     def spend(self, steps: int) -> None:
         """Count steps; TooDear when none is left."""

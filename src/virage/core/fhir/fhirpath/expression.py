@@ -1,6 +1,6 @@
 """Compiled expressions: what the rest of the engine calls."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -8,19 +8,17 @@ from typing import Any
 
 from virage.core.fhir.fhirpath.compiler import build
 from virage.core.fhir.fhirpath.errors import FhirPathError, TooDear
-from virage.core.fhir.fhirpath.evaluation import Evaluation, Resolver, Terminology
+from virage.core.fhir.fhirpath.evaluation import Conforms, Evaluation, Resolver, Terminology
 from virage.core.fhir.fhirpath.parser import parse
 from virage.core.fhir.fhirpath.semantics import check
 from virage.core.fhir.fhirpath.syntax import Tree
-from virage.core.fhir.fhirpath.values import Item, Items, Node, described, plain, root, truth
-
-Conforms = Callable[[Any, str], bool | None]
+from virage.core.fhir.fhirpath.values import NONE, Item, Items, Node, described, plain, root, truth
 
 
 class Compiled:
     """An expression ready to run on any number of resources, in any thread.
 
-    `focus` is the JSON of a resource, or of an element of the type named at compilation. `resource` is the resource that
+    `focus` is the JSON of a resource, or of an element of the type named at compilation; None to run on nothing. `resource` is the resource that
     the element stands in (`%resource`), `root` the one that contains it (`%rootResource`); both default to the focus.
     `env` holds further `%` variables: a JSON value, or a list of them. `resolver` gives the resource of a reference,
     `terminology` answers for value sets, `conforms` for profiles. `moment` is what `now()` tells.
@@ -51,20 +49,37 @@ class Compiled:
         moment: datetime | None = None,
     ) -> Items:
         """The results as the evaluator has them: Nodes with their place in the resource, and computed values."""
-        start = focus if focus.__class__ is Node else _root(focus, self.type)
+        if focus is None:
+            start, items = _NOTHING, NONE
+        else:
+            start = focus if focus.__class__ is Node else _root(focus, self.type)
+            items = [start]
         holder = start if resource is None else _root(resource)
         top = holder if root is None else _root(root)
-        variables = {name: _items(value) for name, value in env.items()} if env else {}
-        evaluation = Evaluation(start, holder, top, variables, resolver, terminology, conforms, moment)
+        evaluation = Evaluation(start, holder, top)
+        evaluation.resolver = resolver
+        evaluation.terminology = terminology
+        evaluation.conforms = conforms
+        evaluation.moment = moment
+        if env:
+            evaluation.variables = {name: _items(value) for name, value in env.items()}
+        return self._run(items, evaluation)
+
+    def _run(self, items: Items, evaluation: Evaluation) -> Items:
         try:
-            return self._closure([start], evaluation)
+            return self._closure(items, evaluation)
         except RecursionError:
             raise TooDear("Expression ou ressource trop imbriquée.") from None
 
     def __call__(self, focus: Any, /, **options: Any) -> list[Any]:
-        """The results as plain JSON values (see the class for the options). A primitive without value gives nothing."""
-        values = [plain(each) for each in self.nodes(focus, **options)]
-        return [each for each in values if each is not None]
+        """The results as plain JSON values (see `nodes` for the options). A primitive without value gives nothing."""
+        if options or focus.__class__ is not dict:
+            found = self.nodes(focus, **options)
+        else:
+            start = _root(focus, self.type)
+            found = self._run([start], Evaluation(start, start, start))
+        values = [each.value if each.__class__ is Node else plain(each) for each in found]
+        return [each for each in values if each is not None] if None in values else values
 
     def typed(self, focus: Any, /, **options: Any) -> list[Item]:
         """The results, each with its type and its path."""
@@ -76,6 +91,8 @@ class Compiled:
 
 
 _root = root
+# What `%resource` is when an expression runs on nothing.
+_NOTHING = root({"resourceType": "Basic"})
 
 
 def _items(value: Any) -> Items:

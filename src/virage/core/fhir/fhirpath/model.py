@@ -125,6 +125,12 @@ def known(name: str) -> bool:
 
 def resource_type(name: object) -> Type | None:
     """The resource type of this name, or None."""
-    if isinstance(name, str) and name in definitions.resource_types():
-        return fhir_type(name)
-    return None
+    if not isinstance(name, str):
+        return None
+    found = _RESOURCES.get(name)
+    if found is None and name in definitions.resource_types():
+        found = _RESOURCES[name] = fhir_type(name)
+    return found
+
+
+_RESOURCES: dict[str, Type] = {}

@@ -67,7 +67,7 @@ class Item:
 
 def root(value: Any, type: str | None = None) -> Node:
     """A resource, or an element of the given type, as the start of paths."""
-    kind = resource_type(value.get("resourceType")) if isinstance(value, Mapping) else None
+    kind = resource_type(value.get("resourceType")) if value.__class__ is dict or isinstance(value, Mapping) else None
     if kind is None:
         if type is None:
             raise FhirPathError("Ressource de type inconnu : « resourceType » doit nommer un type de FHIR R4.")

@@ -8,7 +8,7 @@ from virage.core.fhir.fhirpath.errors import FhirPathError
 from virage.core.fhir.fhirpath.evaluation import RESERVED, Closure, Evaluation
 from virage.core.fhir.fhirpath.functions.registry import Runner, form, plain
 from virage.core.fhir.fhirpath.syntax import Call, SortKey, Unary
-from virage.core.fhir.fhirpath.values import NONE, Items, computed, one, text, truth
+from virage.core.fhir.fhirpath.values import FALSE, NONE, TRUE, Items, computed, one, text, truth
 
 
 @form("where", 1)
@@ -22,7 +22,8 @@ def where(call: Call, arguments: list[Closure], strict: bool) -> Runner:
         outer = env.index
         try:
             for env.index, item in enumerate(items):
-                if truth(criteria([item], env)):
+                answer = criteria([item], env)
+                if answer is TRUE or (answer is not FALSE and truth(answer)):
                     out.append(item)
         finally:
             env.index = outer
