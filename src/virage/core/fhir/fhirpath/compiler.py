@@ -150,28 +150,36 @@ def _members(base: Closure | None, name: str) -> Closure:
             if type.primitive:
                 value = data.get(step.key)
                 if step.shadow in data:
+                    _reckon(value, env)
                     extend(out, node, step)
                 elif value.__class__ is list:
+                    env.spend(len(value))
                     for index, each in enumerate(value):
                         if each is not None:
                             out.append(Node(each, None, type, node, step, index))
                 elif value is not None:
                     out.append(Node(value, None, type, node, step))
             elif type.dynamic:
+                _reckon(data.get(step.key), env)
                 extend(out, node, step)
             else:
                 value = data.get(step.key)
                 if value.__class__ is dict:
                     out.append(Node(value, value, type, node, step))
                 elif value.__class__ is list:
+                    env.spend(len(value))
                     for index, each in enumerate(value):
                         if each.__class__ is dict:
                             out.append(Node(each, each, type, node, step, index))
-        if len(out) > 16:
-            env.spend(len(out))
         return out
 
     return run
+
+
+def _reckon(value: Any, env: Evaluation) -> None:
+    """Count the items of a JSON array before nodes are made of them."""
+    if value.__class__ is list:
+        env.spend(len(value))
 
 
 def _indexed(base: Closure, index: Closure, position: int) -> Closure:

@@ -9,7 +9,9 @@ from virage.core.fhir.fhirpath import temporal
 from virage.core.fhir.fhirpath.errors import FhirPathError, TooDear
 from virage.core.fhir.fhirpath.values import Items, Node
 
+# Steps of one evaluation, a few microseconds each; the second bound is for expressions that come from outside.
 MAX_STEPS = 1_000_000
+GUEST_STEPS = 200_000
 MAX_TEXT = 1_000_000
 
 Closure = Callable[[Items, "Evaluation"], Items]
@@ -63,6 +65,7 @@ class Evaluation:
         """A text made by a function, refused when it grows without measure."""
         if len(value) > MAX_TEXT:
             raise TooDear("Texte trop long produit par l’expression.")
+        self.spend(1 + len(value) // 16)
         return value
 
 

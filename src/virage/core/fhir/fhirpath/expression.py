@@ -8,7 +8,7 @@ from typing import Any
 
 from virage.core.fhir.fhirpath.compiler import build
 from virage.core.fhir.fhirpath.errors import FhirPathError, TooDear
-from virage.core.fhir.fhirpath.evaluation import Conforms, Evaluation, Resolver, Terminology
+from virage.core.fhir.fhirpath.evaluation import MAX_STEPS, Conforms, Evaluation, Resolver, Terminology
 from virage.core.fhir.fhirpath.parser import parse
 from virage.core.fhir.fhirpath.semantics import check
 from virage.core.fhir.fhirpath.syntax import Tree
@@ -21,7 +21,8 @@ class Compiled:
     `focus` is the JSON of a resource, or of an element of the type named at compilation; None to run on nothing. `resource` is the resource that
     the element stands in (`%resource`), `root` the one that contains it (`%rootResource`); both default to the focus.
     `env` holds further `%` variables: a JSON value, or a list of them. `resolver` gives the resource of a reference,
-    `terminology` answers for value sets, `conforms` for profiles. `moment` is what `now()` tells.
+    `terminology` answers for value sets, `conforms` for profiles. `moment` is what `now()` tells,
+    `steps` how much may be done before TooDear.
     """
 
     __slots__ = ("_closure", "expression", "strict", "tree", "type")
@@ -47,6 +48,7 @@ class Compiled:
         terminology: Terminology | None = None,
         conforms: Conforms | None = None,
         moment: datetime | None = None,
+        steps: int = MAX_STEPS,
     ) -> Items:
         """The results as the evaluator has them: Nodes with their place in the resource, and computed values."""
         if focus is None:
@@ -61,6 +63,7 @@ class Compiled:
         evaluation.terminology = terminology
         evaluation.conforms = conforms
         evaluation.moment = moment
+        evaluation.steps = steps
         if env:
             evaluation.variables = {name: _items(value) for name, value in env.items()}
         return self._run(items, evaluation)

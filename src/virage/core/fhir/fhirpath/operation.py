@@ -11,6 +11,7 @@ from typing import Any
 
 from virage.core.errors import Invalid
 from virage.core.fhir import definitions
+from virage.core.fhir.fhirpath.evaluation import GUEST_STEPS
 from virage.core.fhir.fhirpath.expression import compile
 from virage.core.fhir.fhirpath.functions.navigation import nodes_below
 from virage.core.fhir.fhirpath.model import resource_type
@@ -42,7 +43,7 @@ def evaluate_operation(parameters: Mapping[str, Any]) -> dict[str, Any]:
             "Le paramètre « resource » doit porter une ressource FHIR R4.", path="Parameters.parameter", issue="value"
         )
     kind = None if resource is None else str(resource["resourceType"])
-    found = compile(expression, kind, strict=True).nodes(resource, env=variables)
+    found = compile(expression, kind, strict=True).nodes(resource, env=variables, steps=GUEST_STEPS)
     if len(found) > MAX_RESULTS:
         raise Invalid("Trop de résultats : précisez l’expression.", issue="too-costly")
     return {"resourceType": "Parameters", "parameter": [_result(each) for each in found]}

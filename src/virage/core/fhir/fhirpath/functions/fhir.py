@@ -163,7 +163,7 @@ def _subsumption(items: Items, other: Items, env: Evaluation) -> Items:
         for each in (a, b)
         if isinstance(each, Node) and isinstance(each.value, Mapping)
     ]
-    if len(pairs) != 2 or pairs[0][0] != pairs[1][0]:
+    if len(pairs) != 2 or pairs[0][0] != pairs[1][0] or not all(code for _, code in pairs):
         return NONE
     if pairs[0] == pairs[1]:
         return TRUE

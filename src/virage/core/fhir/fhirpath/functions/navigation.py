@@ -5,8 +5,8 @@ from virage.core.fhir.fhirpath.functions.registry import plain
 from virage.core.fhir.fhirpath.values import Items, Node, extend
 
 
-def nodes_below(node: Node) -> Items:
-    """The children of a node, in the order of its JSON."""
+def nodes_below(node: Node, env: Evaluation | None = None) -> Items:
+    """The children of a node, in the order of its JSON. An evaluation pays for long arrays before they are walked."""
     data = node.data
     if data is None:
         return []
@@ -19,6 +19,8 @@ def nodes_below(node: Node) -> Items:
         if step is None and key[:1] == "_" and key[1:] not in data:
             step = keys.get(key[1:])
         if step is not None:
+            if env is not None and data[key].__class__ is list:
+                env.spend(len(data[key]))
             extend(out, node, step)
     return out
 
@@ -29,8 +31,7 @@ def children(items: Items, env: Evaluation) -> Items:
     out: Items = []
     for item in items:
         if item.__class__ is Node:
-            out.extend(nodes_below(item))
-    env.spend(len(out))
+            out.extend(nodes_below(item, env))
     return out
 
 
@@ -43,8 +44,8 @@ def descendants(items: Items, env: Evaluation) -> Items:
         below: Items = []
         for item in level:
             if item.__class__ is Node:
-                below.extend(nodes_below(item))
-        env.spend(len(below))
+                below.extend(nodes_below(item, env))
+        env.spend(1 + len(level))
         out.extend(below)
         level = below
     return out

@@ -100,7 +100,7 @@ def replace(items: Items, env: Evaluation, pattern: Items, substitution: Items) 
         return NONE
     if len(value) + value.count(sought) * len(other) > MAX_TEXT:
         raise TooDear("Texte trop long produit par replace().")
-    return [value.replace(sought, other)]
+    return [env.text(value.replace(sought, other))]
 
 
 @plain("toChars")
