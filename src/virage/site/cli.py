@@ -73,10 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from virage.core import settings
 
             settings.require(service=command.service)
-            os.environ.setdefault("DJANGO_SETTINGS_MODULE", "virage.site.settings")
             import django
+            from django.conf import settings as django_settings
 
-            django.setup()
+            if not django_settings.configured:
+                # Set, not proposed: a command started by a test must not fall into the house of the tests.
+                os.environ["DJANGO_SETTINGS_MODULE"] = "virage.site.settings"
+                django.setup()
         return command.run(chosen)
     except UsageError as error:
         print(f"virage {command.name} : {error.text}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,209 @@
+"""The whole tree of processes: it answers, survives kills, and ends in order."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import TEMPLATE
+from virage.core.db.embedded import locate, processes
+from virage.core.db.embedded.place import binaries
+from virage.core.db.embedded.server import Server
+
+VIRAGE = [sys.executable, "-m", "virage.site.cli"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Running:
+    """A `virage serve` of its own home."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        self.environment = {**os.environ, "VIRAGE_HOME": str(home), "VIRAGE_SANDBOX": "1", "PORT": str(self.port)}
+
+    def start(self) -> "Running":
+        self.process = subprocess.Popen(
+            [*VIRAGE, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
+        )
+        line = self.process.stdout.readline()
+        assert line == f"virage is ready on http://127.0.0.1:{self.port}\n", line + self.process.stderr.read()
+        return self
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def healthy_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if self.get("/health")[0] == 200:
+                    return True
+            except OSError:
+                pass
+            time.sleep(0.05)
+        return False
+
+    def tree(self) -> dict[int, str]:
+        """Descendants, with their command line."""
+        parents = {}
+        for path in Path("/proc").iterdir():
+            if path.name.isdecimal():
+                try:
+                    parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                    parents[int(path.name)] = (parent, (path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                except OSError:
+                    continue
+        found, fringe = {}, {self.process.pid}
+        while fringe:
+            fringe = {pid for pid, (parent, _) in parents.items() if parent in fringe}
+            found |= {pid: parents[pid][1] for pid in fringe}
+        return found
+
+    def pid_of(self, words: str) -> int:
+        return next(pid for pid, line in self.tree().items() if words in line)
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        self.close()
+        return code
+
+    def close(self) -> None:
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def home(database_server, tmp_path_factory):
+    """A durable house whose database is a copy of the migrated template."""
+    base = Path(os.environ["VIRAGE_TEST_RUN"]) / f"s{time.monotonic_ns()}"
+    base.mkdir(mode=0o711)
+    made = Server(locate(base)).open()
+    programs = binaries(made.place.account)
+    dump = tmp_path_factory.mktemp("dump") / "template.dump"
+    where = ["-p", "5432", "-U", "virage"]
+    source = ["-h", database_server.place.socket, *where, TEMPLATE]
+    subprocess.run([programs / "pg_dump", "-Fc", "-Z0", "-f", dump, *source], check=True)
+    subprocess.run(
+        [programs / "pg_restore", "-e", "-1", "-h", made.place.socket, *where, "-d", "virage", dump], check=True
+    )
+    made.close()
+    yield base
+    for pid in processes.all_in(base / "pg" / "data"):
+        os.kill(pid, signal.SIGQUIT)
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def running(home):
+    house = Running(home).start()
+    yield house
+    if house.process.poll() is None:
+        house.end()
+
+
+def test_it_answers_counts_and_ends_whole(running):
+    assert json.loads(running.get("/health")[1]) == {"status": "up", "database": "up"}
+    assert running.get("/metrics")[0] == 200
+    metrics = running.get("/metrics")[1].decode()
+    assert 'virage_requests_total{door="pages",method="GET",status="2xx"}' in metrics
+    assert "virage_events_waiting 0.0" in metrics
+    tree = running.tree()
+    assert any("bin/postgres -D" in line for line in tree.values())
+    busy = subprocess.run([*VIRAGE, "serve"], capture_output=True, text=True, env=running.environment)
+    assert busy.returncode == 1
+    assert f"127.0.0.1:{running.port} n'est pas disponible" in busy.stderr
+    assert busy.stderr.count("\n") == 1
+    assert running.end() == 0
+    assert all(processes.wait_gone(pid, 5) for pid in tree)
+
+
+def test_a_command_joins_the_running_house(running):
+    shown = subprocess.run(
+        [*VIRAGE, "events"], capture_output=True, text=True, env={**running.environment, "VIRAGE_SANDBOX": ""}
+    )
+    assert shown.stdout == "0 en attente, 0 en échec\n", shown.stderr
+    assert running.get("/health")[0] == 200
+
+
+def test_a_killed_web_process_and_a_killed_database_come_back(running):
+    os.kill(running.pid_of("multiprocessing.spawn"), signal.SIGKILL)
+    time.sleep(0.1)
+    assert running.healthy_within(20)
+    os.kill(running.pid_of("bin/postgres -D"), signal.SIGKILL)
+    time.sleep(0.1)
+    assert running.healthy_within(30)
+    assert running.end() == 0
+
+
+def test_killed_itself_its_children_end_and_acknowledged_writes_stay(running, home):
+    server = Server(locate(home))
+    with psycopg.connect(**server.parameters(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS written (n int)")
+        connection.execute("TRUNCATE written")
+    acknowledged = []
+
+    def write() -> None:
+        try:
+            with psycopg.connect(**server.parameters(), autocommit=True) as connection:
+                for number in range(10**6):
+                    connection.execute("INSERT INTO written VALUES (%s)", (number,))
+                    acknowledged.append(number)
+        except psycopg.OperationalError:
+            return
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.3)
+    tree = running.tree()
+    for words in ("bin/postgres -D", "multiprocessing.spawn"):
+        os.kill(running.pid_of(words), signal.SIGKILL)
+    running.process.kill()
+    running.process.wait()
+    running.close()
+    writer.join(20)
+    deadline = time.monotonic() + 20
+    while any(processes.alive(pid) for pid in tree) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [line for pid, line in tree.items() if processes.alive(pid)] == []
+    again = Running(home).start()
+    with psycopg.connect(**server.parameters(), autocommit=True) as connection:
+        rows = connection.execute("SELECT n FROM written ORDER BY n").fetchall()
+    assert len(acknowledged) > 10
+    assert [row[0] for row in rows][: len(acknowledged)] == acknowledged
+    assert len(rows) <= len(acknowledged) + 1
+    assert again.end() == 0
+
+
+def test_an_old_database_is_not_served(running, home):
+    with psycopg.connect(**Server(locate(home)).parameters(), autocommit=True) as connection:
+        connection.execute("UPDATE django_migrations SET name = name || '_' WHERE app = 'events'")
+        try:
+            late = Running(home)
+            refused = subprocess.run([*VIRAGE, "serve"], capture_output=True, text=True, env=late.environment)
+        finally:
+            connection.execute("UPDATE django_migrations SET name = rtrim(name, '_') WHERE app = 'events'")
+    assert refused.returncode == 1
+    assert "virage migrate" in refused.stderr
