@@ -1,5 +1,6 @@
 """People of the reference base that the published INSi examples name, and callers."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -36,6 +37,8 @@ PEOPLE = [
     person("catarina", "TCHITCHI", "CATARINA BELLA", "F", "1936-06-21", "63220", "236066322083656"),
     person("dominique", "ADRTROIS", "DOMINIQUE", "F", "1997-02-26", "2A020", "297022A02077878", "RECUP"),
     person("anthony", "CORSE", "ANTHONY", "M", "1980-03-02", "2B020", "180032B02040123", "VALI"),
+    # Known to the register, never seen here.
+    replace(person("zoe", "ADRUN", "ZOE", "F", "1975-12-31", "63220", "275126322000146"), here=False),
     person("jumeau1", "De la Tour", "Jean-Luc", "M", "1981-01-05", "63220", "181016322075140"),
     person("jumeau2", "de la tour", "Jean Luc Marie", "M", "1981-01-05", "51210", "181015121000156", "PROV"),
 ]

@@ -76,6 +76,7 @@ class TestRecherche:
             ({"sexe": "I"}, "value", "Patient.gender"),
             ({"nomNaissance": "Tch1tchi"}, "value", "Patient.name.family"),
             ({"dateNaissance": "1936-13-40"}, "value", "dateNaissance"),
+            ({"dateNaissance": "19360621"}, "value", "dateNaissance"),
             ({"dateNaissance": ""}, "required", "Patient.birthDate"),
             ({"lieuNaissance": "99998"}, "code-invalid", "lieuNaissance"),
         ],

@@ -97,9 +97,9 @@ class TestLife:
     def create(self, **change: object) -> tuple[int, dict]:
         body = {
             "resourceType": "Patient",
-            "name": [{"use": "official", "family": "Tchitchi", "given": ["Catarina"]}],
+            "name": [{"use": "official", "family": "Adrun", "given": ["Zoé"]}],
             "gender": "female",
-            "birthDate": "1936-06-21",
+            "birthDate": "1975-12-31",
             "extension": [ins.identity.birth_place_extension("63220")],
             **change,
         }
@@ -113,7 +113,6 @@ class TestLife:
         return state.status.value
 
     def test_from_provisional_to_qualified_and_back(self) -> None:
-        # The register's own Patient holds this matricule already: a local twin is recovered, then checked.
         status, made = self.create()
         assert status == 201
         assert self.status(made) == "PROV"
@@ -124,8 +123,8 @@ class TestLife:
         assert ask("POST", f"{path}/$valider", DOCTOR, parameters(mode="permis"))[0] == 422
         status, qualified = ask("POST", f"{path}/$valider", DOCTOR, parameters(mode="CN"))
         assert (status, self.status(qualified)) == (200, "QUAL")
-        assert qualified["identifier"][0]["value"] == "236066322083656"
-        assert qualified["name"][0]["extension"][0]["valueString"] == "CATARINA BELLA"
+        assert qualified["identifier"][0]["value"] == "275126322000146"
+        assert qualified["name"][0]["family"] == "ADRUN"
         status, doubtful = ask("POST", f"{path}/$attribuer", DOCTOR, parameters(attribut="DOUT"))
         assert (status, self.status(doubtful)) == (200, "PROV")
         assert "identifier" not in doubtful
@@ -134,6 +133,14 @@ class TestLife:
         assert ask("POST", f"{path}/$recuperer", DOCTOR, parameters())[0] == 200
         moves = [trace for trace in audit.for_patient(made["id"]) if "ins.recover" in str(trace)]
         assert len(moves) == 2
+
+    def test_a_second_identity_of_one_person_is_refused(self) -> None:
+        name = [{"use": "official", "family": "TCHITCHI", "given": ["Catarina"]}]
+        status, twin = self.create(name=name, birthDate="1936-06-21")
+        assert status == 201
+        status, outcome = ask("POST", f"Patient/{twin['id']}/$recuperer", DOCTOR, parameters())
+        assert (status, outcome["issue"][0]["code"]) == (409, "duplicate")
+        assert ins.find("236066322083656", ins.rules.OID_NIR_TEST).patient == "catarina"
 
     def test_a_refuted_identity_loses_its_matricule(self) -> None:
         doctor = system("test")
@@ -183,9 +190,9 @@ class TestLife:
         ],
     )
     def test_a_bad_identity_is_not_written(self, change: dict, status: int) -> None:
-        before = fhir.Store(fhir.space("ins")).search("Patient", [("family", "tchitchi")]).entries
+        before = fhir.Store(fhir.space("ins")).search("Patient", [("family", "adrun")]).entries
         assert self.create(**change)[0] == status
-        after = fhir.Store(fhir.space("ins")).search("Patient", [("family", "tchitchi")]).entries
+        after = fhir.Store(fhir.space("ins")).search("Patient", [("family", "adrun")]).entries
         assert len(after) - len(before) == (status == 201)
 
     def test_software_without_the_scope_to_write_creates_nothing(self) -> None:

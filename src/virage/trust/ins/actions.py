@@ -22,10 +22,11 @@ LABELS = {FOUND: "OK", NONE_FOUND: "Aucune identite trouvee", SEVERAL_FOUND: "Pl
 
 @dataclass(frozen=True, slots=True)
 class InsiAnswer:
-    """What INSi answers: `code` and, with 00 only, the person."""
+    """What INSi answers: `code` and, with 00 only, the person; `patient` is their Patient here, empty when there is none."""
 
     code: str
     person: Recorded | None = None
+    patient: str = ""
 
     @property
     def label(self) -> str:
@@ -53,7 +54,8 @@ def recherche(*, by: Caller, traits: Traits, given_names: tuple[str, ...] = ()) 
             issue="code-invalid",
             path="lieuNaissance",
         )
-    answer = InsiAnswer((NONE_FOUND, FOUND, SEVERAL_FOUND)[len(found)], found[0] if len(found) == 1 else None)
+    person = found[0] if len(found) == 1 else None
+    answer = InsiAnswer((NONE_FOUND, FOUND, SEVERAL_FOUND)[len(found)], person, queries.patient_of(person))
     _trace_question(by, "ins.recherche", answer)
     return answer
 
@@ -68,7 +70,7 @@ def verification(*, by: Caller, matricule: Matricule, traits: Traits) -> InsiAns
     person = queries.reference_by_matricule(matricule)
     if person is not None and rules.compare_traits(traits, person.traits):
         person = None
-    answer = InsiAnswer(FOUND if person else NONE_FOUND, person)
+    answer = InsiAnswer(FOUND if person else NONE_FOUND, person, queries.patient_of(person))
     _trace_question(by, "ins.verification", answer)
     return answer
 
@@ -112,7 +114,8 @@ def register(*, by: Caller, traits: Traits, resource: dict[str, Any] | None = No
 def recover(*, by: Caller, patient: str) -> Identity:
     """Ask INSi by the traits of this identity and take its answer: recovered, or qualified where it was validated.
 
-    Raises `Unknown`, `Conflict` (INS.BLOCKED, INS.TRAITS_DIFFER, INS.NOT_FOUND, INS.SEVERAL_FOUND).
+    Raises `Unknown`, `Conflict` (INS.BLOCKED, INS.TRAITS_DIFFER, INS.NOT_FOUND, INS.SEVERAL_FOUND,
+    INS.DUPLICATE).
     """
 
     def change(identity: Identity) -> tuple[Identity, dict[str, Any]]:
@@ -124,6 +127,15 @@ def recover(*, by: Caller, patient: str) -> Identity:
             advice = "corriger les traits" if answer.code == NONE_FOUND else "préciser le lieu de naissance"
             raise Conflict(f"INSi ne désigne personne pour ces traits : {advice}.", code=code, issue="business-rule")
         person = answer.person
+        # Two identities of one person are told apart by nobody afterwards: the second is refused, not merged in silence.
+        db.lock(f"ins:{person.matricule.value}")
+        holder = queries.find(person.matricule.value, person.matricule.oid)
+        if holder is not None and holder.patient != identity.patient:
+            raise Conflict(
+                "Cette personne a déjà une identité ici : utiliser celle qui porte son matricule, et signaler le doublon.",
+                code="INS.DUPLICATE",
+                issue="duplicate",
+            )
         identical = not rules.compare_traits(identity.traits, person.traits)
         state = rules.after_insi_found(identity.state, traits_identical=identical)
         taken = Identity(identity.patient, state, person.traits, person.matricule)
@@ -212,7 +224,7 @@ def populate(*, by: Caller, people: Sequence[Person], related: Iterable[dict[str
         new = [person for person in people if person.patient not in known]
         if new:
             db.copy_rows("ins_referenceidentity", ROW_COLUMNS, (reference_row(person) for person in new))
-        queries.store().load((*patients(list(people)), *related), by=by)
+        queries.store().load((*patients([p for p in people if p.here]), *related), by=by)
     return len(new)
 
 
@@ -252,6 +264,6 @@ def _check_for_insi(traits: Traits) -> None:
 
 
 def _trace_question(by: Caller, action: str, answer: InsiAnswer) -> None:
-    patient = answer.person.patient if answer.person else ""
+    patient = answer.patient
     entities = [f"Patient/{patient}"] if patient else []
     audit.trace(by=by, action=action, patient=patient, entities=entities, detail={"reponse": answer.code})

@@ -1,5 +1,6 @@
 """The FHIR base `/ins/fhir`: patients, and INSi as two operations whose parameters keep the national names."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -14,6 +15,7 @@ from virage.trust.ins.actions import InsiAnswer
 from virage.trust.ins.identity import PROFILE, PROFILE_INS, traits_of
 from virage.trust.ins.rules import Matricule, Traits
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SELECTIVE = {
     "Patient": frozenset({"_id", "identifier", "family", "given", "name", "birthdate"}),
     "RelatedPerson": frozenset({"_id", "identifier", "patient"}),
@@ -48,6 +50,13 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
 def create(request: FhirRequest, service: FhirService) -> FhirResponse:
     """A new identity: provisional, whatever the Patient says of itself; its matricule comes from INSi alone."""
     _refuse_unentitled(request, "create")
+    if "if-none-exist" in request.headers:
+        raise Invalid(
+            "If-None-Exist n'a pas cours ici : chercher l'identité par INSi, puis la créer si elle n'existe pas.",
+            code="INS.CONDITIONAL",
+            issue="not-supported",
+            status=400,
+        )
     resource = request.resource
     if resource.get("resourceType") != "Patient":
         return router.default(request, service)
@@ -165,6 +174,8 @@ def _one(values: Mapping[str, list[str]], name: str) -> str:
 def _traits(values: Mapping[str, list[str]]) -> Traits:
     text = _one(values, "dateNaissance")
     try:
+        if text and not _DATE.fullmatch(text):
+            raise ValueError(text)
         born = date.fromisoformat(text) if text else None
     except ValueError:
         raise Invalid(
@@ -213,8 +224,8 @@ def _answered(request: FhirRequest, answer: InsiAnswer) -> FhirResponse:
             }
         )
         parameters.append({"name": "individu", "part": parts})
-        if queries.of_patient(person.patient) is not None:
-            parameters.append({"name": "patient", "resource": _shown(request, person.patient)})
+        if answer.patient:
+            parameters.append({"name": "patient", "resource": _shown(request, answer.patient)})
     return FhirResponse.of({"resourceType": "Parameters", "parameter": parameters})
 
 

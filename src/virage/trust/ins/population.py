@@ -17,7 +17,7 @@ class Person:
     """Someone to enter. `extra` are further elements of their Patient (address, telecom, meta, link…).
 
     `status` is that of the identity here; the reference base knows everyone, whatever their status. `checked_on` is the day
-    of INSi's answer and of the evidence.
+    of INSi's answer and of the evidence. Who is not `here` is known to the reference base alone.
     """
 
     patient: str
@@ -26,6 +26,7 @@ class Person:
     status: Status = Status.QUAL
     extra: dict[str, Any] = field(default_factory=dict)
     checked_on: date | None = None
+    here: bool = True
 
 
 def reference_row(person: Person) -> tuple[Any, ...]:

@@ -51,6 +51,14 @@ def find(matricule: str, oid: str) -> Identity | None:
     return None
 
 
+def patient_of(person: Recorded | None) -> str:
+    """Logical id of the Patient that this person of the reference base is here; empty when they have none."""
+    if person is None:
+        return ""
+    holder = find(person.matricule.value, person.matricule.oid) or of_patient(person.patient)
+    return holder.patient if holder else ""
+
+
 def reference_by_traits(traits: Traits, given_names: tuple[str, ...]) -> list[Recorded]:
     """People of the reference base whose traits are these: name, sex and date equal, every given name in the list, in order.
 
