@@ -85,6 +85,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "VIRAGE_DMP_NOTICE_DAYS", "", "Délai d'opposition à l'ouverture d'un DMP, en jours ; vide : celui des textes."
     ),
+    Setting("VIRAGE_DMP_NOTICE_DAYS", "42", "Délai d'opposition à l'ouverture d'un DMP, en jours (R. 1111-28)."),
     Setting("VIRAGE_THEME", "neutral", "`neutral`, ou `dsfr` (système de design réservé à l'État)."),
     Setting("VIRAGE_LOG_LEVEL", "WARNING", "Niveau du journal : `DEBUG`, `INFO`, `WARNING`, `ERROR`."),
     Setting(

@@ -8,17 +8,16 @@ consultation is traced, refusals too.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from virage.core import audit, db, events
+from virage.core import audit, db
 from virage.core.access import AllOf, AnyOf, Decision, Filter, Has, InPatient, Not, Nothing, OfType
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden
 from virage.services.dmp import codes, rules
 from virage.services.dmp.rules.matrix import Column, column, profession_of
 
-_GLASS_LASTS = timedelta(hours=1)
 _RIGHTS = """
 SELECT r.state, r.emergency_refused, r.treating_doctor, a.permission, a.until
 FROM dmp_record r LEFT JOIN dmp_authorisation a ON a.patient = r.patient AND a.professional = %s
@@ -124,28 +123,10 @@ def enter(by: Caller, patient: str, action: str, entities: tuple[str, ...] = ())
     if not decision.allowed:
         raise refuse(by, patient, action, decision, entities)
     if by.kind == "professional" and by.purpose == rules.BREAK_GLASS:
+        from virage.services.dmp.actions.emergencies import break_glass
+
         break_glass(by=by, patient=patient)
     return document_filter(by, patient)
-
-
-def break_glass(*, by: Caller, patient: str) -> None:
-    """Traces and tells an emergency access, once an hour for the same person and record."""
-    since = datetime.now(UTC) - _GLASS_LASTS
-    with db.transaction():
-        db.lock(f"dmp.glass:{patient}:{by.subject}")
-        for past in audit.for_patient(patient, actions=("dmp.break_glass",), count=20):
-            same = past["agent"][0]["who"]["identifier"]["value"] == by.subject
-            if same and datetime.fromisoformat(past["recorded"]) > since:
-                return
-        with db.cursor() as cursor:
-            cursor.execute("SELECT treating_doctor FROM dmp_record WHERE patient = %s", (patient,))
-            row = cursor.fetchone()
-        audit.trace(by=by, action="dmp.break_glass", patient=patient)
-        events.emit(
-            "dmp.glass_broken",
-            {"patient": patient, "professional": by.subject, "treating_doctor": row[0] if row else ""},
-            key=patient,
-        )
 
 
 _open: ContextVar[Filter | None] = ContextVar("dmp_open", default=None)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from virage.core.fhir import definitions, space
+from virage.core.fhir import definitions
 from virage.core.fhir.index import registry
+from virage.core.fhir.store import space
 from virage.services.dmp import codes
 
 _PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/SearchParameter"

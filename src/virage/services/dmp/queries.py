@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from virage.core import audit, blobs, db
-from virage.core.access import Everything, InPatient
+from virage.core import audit, blobs
+from virage.core.access import InPatient
 from virage.core.callers import Caller
 from virage.core.errors import Unknown
 from virage.core.fhir import Store, Version, patient_key
@@ -173,18 +173,3 @@ def retrieve(by: Caller, ident: str) -> tuple[bytes, str]:
 def traces_for(patient: str, *, before: Any = None, count: int = 100) -> list[dict[str, Any]]:
     """AuditEvents of what was done in a record, newest first."""
     return audit.for_patient(patient, before=before, actions=tuple(TRACED), count=count)
-
-
-def forget(patient: str, by: Caller) -> None:
-    """Erases the documents of a record at the end of its retention. Part of `actions.destroy_due`."""
-    engine = store()
-    for kind in ("DocumentReference", "List"):
-        while True:
-            page = engine.search(kind, [("patient", f"Patient/{patient}")], access=Everything(), count=200)
-            if not page.matches:
-                break
-            for version in page.matches:
-                engine.delete(kind, version.id, by=by)
-    with db.cursor() as cursor:
-        cursor.execute("DELETE FROM dmp_content WHERE patient = %s", (patient,))
-        cursor.execute("DELETE FROM dmp_authorisation WHERE patient = %s", (patient,))

@@ -13,7 +13,7 @@ from virage.services.dmp.rules import metadata
 from virage.services.dmp.submission import Deposit, contained, identifiers_of, idnat
 from virage.trust import interop
 
-_PLAIN = {
+_PLAIN: Mapping[str, bytes | tuple[bytes, ...]] = {
     "application/pdf": b"%PDF-",
     "image/jpeg": b"\xff\xd8\xff",
     "image/png": b"\x89PNG\r\n\x1a\n",

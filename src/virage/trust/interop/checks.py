@@ -29,7 +29,8 @@ class Report:
     def require(self) -> "Report":
         """Itself when sound; raises `Invalid` (`INTEROP.NOT_SOUND`, 422) with every finding otherwise."""
         if self.errors:
-            raise Invalid(self.errors[0].text, code="INTEROP.NOT_SOUND", path=self.errors[0].path, issues=self.issues)
+            ordered = sorted(self.issues, key=lambda issue: issue.severity != "error")
+            raise Invalid(self.errors[0].text, code="INTEROP.NOT_SOUND", path=self.errors[0].path, issues=ordered)
         return self
 
 

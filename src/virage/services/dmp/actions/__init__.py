@@ -12,6 +12,7 @@ from virage.services.dmp.actions.documents import (
     update_metadata,
     withdraw,
 )
+from virage.services.dmp.actions.emergencies import break_glass
 from virage.services.dmp.actions.permissions import authorise, block, declare_treating_doctor, refuse_emergency, unblock
 from virage.services.dmp.actions.records import close, destroy_due, notify, open_due, open_record, oppose, reopen
 
@@ -20,6 +21,7 @@ __all__ = [
     "archive",
     "authorise",
     "block",
+    "break_glass",
     "close",
     "declare_treating_doctor",
     "destroy_due",

@@ -1,22 +1,17 @@
 """The life of a record: notice, opposition, opening, closing, reopening, destruction."""
 
-import os
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from virage.core import audit, db, events
+from virage.core import audit, db, events, settings
+from virage.core.access import Everything
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden
-from virage.services.dmp import rules
-from virage.services.dmp.models import Record
+from virage.services.dmp import queries, rules
+from virage.services.dmp.models import Authorisation, Content, Record
 from virage.services.dmp.rules import State
 
 _BATCH = 1000
-
-
-def notice_days() -> int:
-    """The delay to oppose, in days; `VIRAGE_DMP_NOTICE_DAYS` changes it where a text does."""
-    return int(os.environ.get("VIRAGE_DMP_NOTICE_DAYS") or rules.NOTICE_DAYS)
 
 
 def _entitled(by: Caller, patient: str) -> None:
@@ -74,7 +69,7 @@ def reopen(*, by: Caller, patient: str) -> Record:
 
 def open_due(*, by: Caller, today: date | None = None) -> int:
     """Opens the records whose notice is past its delay and that nobody opposed; gives how many. Run each day."""
-    last = (today or datetime.now(UTC).date()) - timedelta(days=notice_days())
+    last = (today or datetime.now(UTC).date()) - timedelta(days=settings.number("VIRAGE_DMP_NOTICE_DAYS", 1))
     due = Record.objects.filter(state=State.NOTIFIE, notified_on__lte=last).values_list("patient", flat=True)[:_BATCH]
     for patient in due:
         open_record(by=by, patient=patient)
@@ -83,15 +78,27 @@ def open_due(*, by: Caller, today: date | None = None) -> int:
 
 def destroy_due(*, by: Caller, today: date | None = None) -> int:
     """Destroys the records closed for ten years: documents are erased from the space, the state says so; gives how many."""
-    from virage.services.dmp.queries import forget
-
     now = today or datetime.now(UTC).date()
     done = 0
     for record in Record.objects.filter(state=State.FERME, closed_at__isnull=False).order_by("closed_at")[:_BATCH]:
         if record.closed_at is None or rules.destruction_date(record.closed_at.date()) > now:
             break
         with db.transaction():
-            forget(record.patient, by)
+            _forget(by, record.patient)
             _moved(by, record.patient, "destroy", "dmp.destroyed")
         done += 1
     return done
+
+
+def _forget(by: Caller, patient: str) -> None:
+    """Erases the documents, lots and permissions of a record; its traces stay. Blobs that nothing mentions are harmless."""
+    engine = queries.store()
+    for kind in ("DocumentReference", "List"):
+        while True:
+            page = engine.search(kind, [("patient", f"Patient/{patient}")], access=Everything(), count=200)
+            if not page.matches:
+                break
+            for version in page.matches:
+                engine.delete(kind, version.id, by=by)
+    Content.objects.filter(patient=patient).delete()
+    Authorisation.objects.filter(patient=patient).delete()

@@ -65,7 +65,7 @@ def transaction(request: FhirRequest, service: FhirService) -> FhirResponse:
 
 
 def _response(request: FhirRequest, lot: submission.Submission, done: actions.Deposited) -> FhirResponse:
-    entries = []
+    entries: list[dict[str, Any]] = []
     for kind, number in lot.kinds:
         if kind == "support":
             entries.append({"response": {"status": "200 OK"}})

@@ -5,8 +5,9 @@ from typing import Any
 from virage.core import audit
 from virage.core.access import Everything
 from virage.core.errors import Forbidden, Malformed, Unknown
-from virage.core.fhir import FhirRequest, FhirResponse, FhirService, Store, json, space
+from virage.core.fhir import FhirRequest, FhirResponse, FhirService, json, representation
 from virage.core.fhir.interactions import rights
+from virage.core.fhir.store import Store, space
 from virage.services.dmp import access, identities, queries, rules
 from virage.services.dmp.api import answers
 from virage.trust import ins
@@ -55,8 +56,6 @@ def _entitled(request: FhirRequest, service: FhirService) -> None:
 
 
 def _guarded(request: FhirRequest, service: FhirService, resource: dict[str, Any]) -> dict[str, Any]:
-    from virage.core.fhir import representation
-
     return representation.guard(resource, request, service)
 
 
