@@ -92,7 +92,7 @@ def test_bytes_that_are_not_those_announced(world: World, name: str, value: Any,
         (b"<a>" * 5000, 400, "INTEROP.XML_UNSAFE"),
         (b"pas du xml", 400, "INTEROP.XML_MALFORMED"),
         (b'<ClinicalDocument xmlns="urn:hl7-org:v3"/>', 422, "INTEROP.NOT_SOUND"),
-        (b"", 422, "DMP.EMPTY"),
+        (b"", 422, "FHIR."),
         (b" " * (33 * 1024 * 1024), 413, "DMP.TOO_LARGE"),
     ],
     ids=["entity", "deep", "text", "empty CDA", "empty", "too large"],
@@ -121,7 +121,7 @@ def test_lots_that_are_not_lots(world: World) -> None:
     refused(world, 400, "DMP.SUBMISSION", {**whole, "type": "batch"})
     broken = copy.deepcopy(whole)
     broken["entry"][2]["resource"]["data"] = "***"
-    refused(world, 422, "DMP.SUBMISSION", broken)
+    refused(world, 422, "FHIR.", broken)
     wrong = copy.deepcopy(whole)
     wrong["entry"][1]["resource"]["status"] = "nouveau"
     refused(world, 422, "", wrong)

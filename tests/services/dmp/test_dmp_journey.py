@@ -249,3 +249,23 @@ def test_state_of_the_record_by_ins(world: World) -> None:
     assert parts["autorisation"]["valueCode"] == "aucune"
     assert patient["identifier"][0]["value"] == world.identity.matricule.value
     assert world.ask(world.patient, "GET", "Patient/pat-2").status == 403
+
+
+def test_the_holder_deposits_a_document_of_her_own(world: World) -> None:
+    body = world.reference(
+        b"%PDF-1.7 mes directives",
+        mime="application/pdf",
+        type={"coding": [{"system": "urn:oid:1.2.250.1.213.1.1.4.12", "code": "EXPPAT_3"}]},
+    )
+    body["author"] = [{"reference": f"Patient?identifier={world.ins}"}]
+    answer = world.ask(world.patient, "POST", "DocumentReference", body)
+    assert answer.status == 201, answer.body
+    document = answer.json["id"]
+    assert answer.json["author"][0]["reference"] == "Patient/pat-1"
+    assert answer.json["category"][0]["coding"][0]["code"] == "90"
+    assert world.found(COLLEAGUE).ids == [document]
+    withdrawn = world.patch(world.patient, document, {"op": "replace", "path": "/status", "value": "entered-in-error"})
+    assert withdrawn.status == 200, withdrawn.body
+    assert world.found(world.patient).ids == []
+    body["author"] = [{"reference": "#auteur"}]
+    assert world.ask(world.patient, "POST", "DocumentReference", body).status == 403

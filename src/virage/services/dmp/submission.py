@@ -92,7 +92,7 @@ def parse(bundle: Mapping[str, Any]) -> Submission:
         request = entry.get("request") if isinstance(entry, dict) else None
         if not isinstance(resource, dict) or not isinstance(request, dict):
             raise Malformed("Chaque entrée du lot porte une ressource et sa requête.", code="DMP.SUBMISSION", path=path)
-        kind, method = resource.get("resourceType"), request.get("method")
+        kind, method = str(resource.get("resourceType")), request.get("method")
         url, full = str(request.get("url", "")), str(entry.get("fullUrl", ""))
         if method == "PATCH" and url.startswith("DocumentReference/") and kind in ("Parameters", "Binary"):
             result.kinds.append(("patch", len(result.patches)))
@@ -279,6 +279,8 @@ def idnat(identifiers: list[tuple[str, str]]) -> str:
         if system in (codes.IDNAT_PS, codes.IDNAT_PS.removeprefix("urn:oid:")) and value:
             # An RPPS of 11 digits alone is met too under this system.
             return f"8{value}" if value.isdigit() and len(value) == 11 else value
+        if not system and len(value) == 12 and value.isdigit() and value[0] == "8":
+            return value
         if system in (codes.RPPS, "urn:oid:1.2.250.1.71.4.2.1.8") and value:
             return value if len(value) == 12 else f"8{value}"
     return ""

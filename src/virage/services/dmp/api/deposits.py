@@ -53,13 +53,14 @@ def transaction(request: FhirRequest, service: FhirService) -> FhirResponse:
         )
     _scoped(request, service, "create")
     _localised(request, bundle)
-    lot = submission.parse(bundle)
+    # Structure first: what comes after may then trust the shapes of what it reads.
     issues: list[Issue] = []
-    for index, entry in enumerate(bundle["entry"]):
-        if lot.kinds[index][0] in ("list", "document"):
+    for index, entry in enumerate(bundle["entry"] if isinstance(bundle.get("entry"), list) else ()):
+        if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
             issues += _sound(entry["resource"], f"Bundle.entry[{index}].resource")
     if any(issue.severity in ("error", "fatal") for issue in issues):
         raise Malformed(issues[0].text, code="FHIR.INVALID", status=422, path=issues[0].path, issues=issues[:500])
+    lot = submission.parse(bundle)
     done = actions.publish(by=request.caller, submission=lot)
     return _response(request, lot, done)
 

@@ -13,7 +13,7 @@ from virage.services.dmp import access, queries
 from virage.services.dmp.api import answers, whose
 
 _ALLOWED = frozenset(
-    {"patient", "entity", "date", "action", "subtype", "agent", "_count", "_cursor", "_sort", "_format", "_pretty"}
+    ["patient", "entity", "date", "_lastUpdated", "action", "subtype", "outcome", "agent", "agent-name", "_count", "_cursor", "_sort", "_total", "_format", "_pretty"]
 )
 _MOST = 1000
 _PAGES = 20
@@ -104,9 +104,11 @@ def _holds(event: dict[str, Any], name: str, value: str) -> bool:
         return any(one.rpartition("|")[2] == event["action"] for one in wanted)
     if name == "subtype":
         return any(one.rpartition("|")[2] == _action(event) for one in wanted)
-    if name == "agent":
-        return any(one.rpartition("|")[2] in str(event["agent"][0]) for one in wanted)
-    if name == "date":
+    if name == "outcome":
+        return any(one.rpartition("|")[2] == event["outcome"] for one in wanted)
+    if name in ("agent", "agent-name"):
+        return any(one.rpartition("|")[2].casefold() in str(event["agent"][0]).casefold() for one in wanted)
+    if name in ("date", "_lastUpdated"):
         return _dated(event["recorded"], value)
     return True
 

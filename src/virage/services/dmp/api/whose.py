@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 from virage.core.access import Everything
 from virage.core.errors import Invalid, Malformed, Unknown
 from virage.core.fhir import FhirRequest, Version
+from virage.core.fhir.store import places
 from virage.services.dmp import identities, queries
 from virage.trust import ins
 
@@ -66,6 +67,8 @@ def resolve(request: FhirRequest) -> str:
             code="DMP.NO_PATIENT",
         )
     patient = found.pop()
+    if not places.ID.fullmatch(patient):
+        raise Malformed("Cet identifiant de patient n'en est pas un.", code="DMP.NO_PATIENT", path="patient")
     request.parsed_params = [("patient", f"Patient/{patient}"), *kept]
     request.compartment = None
     return patient

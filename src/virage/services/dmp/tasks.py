@@ -1,0 +1,19 @@
+"""What the record does by itself, each night."""
+
+from virage.core.callers import system
+from virage.core.events import periodic
+from virage.services.dmp import actions
+
+
+@periodic("10 3 * * *")
+def open_records(timestamp: int) -> None:
+    """Opens the records whose notice is past its delay."""
+    while actions.open_due(by=system("dmp")):
+        pass
+
+
+@periodic("40 3 * * *")
+def destroy_records(timestamp: int) -> None:
+    """Destroys the records closed for ten years."""
+    while actions.destroy_due(by=system("dmp")):
+        pass
