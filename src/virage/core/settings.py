@@ -82,9 +82,6 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "VIRAGE_AUDIT_LATER", "1", "`0` : chaque trace de lecture est écrite aussitôt, au lieu de par lots de 200 ms."
     ),
-    Setting(
-        "VIRAGE_DMP_NOTICE_DAYS", "", "Délai d'opposition à l'ouverture d'un DMP, en jours ; vide : celui des textes."
-    ),
     Setting("VIRAGE_DMP_NOTICE_DAYS", "42", "Délai d'opposition à l'ouverture d'un DMP, en jours (R. 1111-28)."),
     Setting("VIRAGE_THEME", "neutral", "`neutral`, ou `dsfr` (système de design réservé à l'État)."),
     Setting("VIRAGE_LOG_LEVEL", "WARNING", "Niveau du journal : `DEBUG`, `INFO`, `WARNING`, `ERROR`."),

@@ -383,7 +383,7 @@ def _target(text: str, place: Place, report: Report) -> str:
             report.add(
                 "not-found", "Cette référence désigne une ressource contenue qui n'est pas là.", place, "reference"
             )
-        return kind or ""
+        return kind if type(kind) is str else ""  # a damaged resource may give its type as anything
     match = _RELATIVE.fullmatch(text) or _CONDITIONAL.fullmatch(text)
     if match:
         if match[1] in definitions.resource_types():

@@ -13,7 +13,23 @@ from virage.services.dmp import access, queries
 from virage.services.dmp.api import answers, whose
 
 _ALLOWED = frozenset(
-    ["patient", "entity", "date", "_lastUpdated", "action", "subtype", "outcome", "agent", "agent-name", "_count", "_cursor", "_sort", "_total", "_format", "_pretty"]
+    [
+        "patient",
+        "entity",
+        "date",
+        "_lastUpdated",
+        "action",
+        "subtype",
+        "outcome",
+        "agent",
+        "agent-name",
+        "_count",
+        "_cursor",
+        "_sort",
+        "_total",
+        "_format",
+        "_pretty",
+    ]
 )
 _MOST = 1000
 _PAGES = 20
