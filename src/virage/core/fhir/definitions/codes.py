@@ -18,12 +18,14 @@ def plain(url: str) -> str:
     return url.partition("|")[0]
 
 
+@functools.lru_cache(128)
 def value_set(url: str) -> Mapping[str, Any] | None:
     """The ValueSet of the specification with this URL (version ignored), or None."""
     name = "valueset/" + plain(url)
     return facts.chunk(name) if facts.has(name) else None
 
 
+@functools.lru_cache(128)
 def code_system(url: str) -> Mapping[str, Any] | None:
     """The CodeSystem of the specification with this URL (version ignored), or None."""
     name = "codesystem/" + plain(url)

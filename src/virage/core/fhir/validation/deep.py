@@ -20,31 +20,35 @@ _CODES = ("Coding", "CodeableConcept", "Quantity")
 
 
 class _Child(NamedTuple):
-    """A child of a type as the walk needs it; `plain` when a value without extensions has nothing more to be asked."""
+    """A child of a type as the walk needs it; `plain` when the structural walk has said all there is to say of it."""
 
     name: str
     definition: ElementDef
-    json: tuple[str, ...]
-    twins: tuple[str, ...]
     plain: bool
 
 
 @lru_cache(4096)
-def _children_of(type_name: str) -> tuple[_Child, ...]:
-    found = []
+def _children_of(type_name: str) -> dict[str, _Child]:
+    """The children of a type by JSON name, those of their extensions (`_x`) included."""
+    found: dict[str, _Child] = {}
     for name, child in definitions.element(type_name).children.items():
         codes = {ref.code for ref in child.json.values()}
         binding = child.binding
-        told = binding is None or (binding.strength == "required" and definitions.codes(binding.valueset) is not None)
+        told = binding is None or (
+            definitions.codes(binding.valueset) is not None
+            if binding.strength == "required"
+            else binding.strength != "extensible"
+        )
         plain = (
             all(definitions.kind(child.type_name(code)) == "primitive-type" for code in codes)
             and not child.invariants
-            and (told or binding is None or binding.strength not in ("required", "extensible"))
+            and told
             and not codes & {"canonical", "uri"}
         )
-        twins = tuple("_" + json for json in child.json)
-        found.append(_Child(name, child, tuple(child.json) + twins, twins, plain))
-    return tuple(found)
+        for json in child.json:
+            found[json] = _Child(name, child, plain)
+            found["_" + json] = _Child(name, child, False)
+    return found
 
 
 def resource(item: Item, session: Session) -> None:
@@ -100,11 +104,15 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
         _expression(item, session)
     elif type_name == "Reference":
         bundles.reference(item, definition, session)
-    names = item.value.keys()
+    table = _children_of(type_name)
     check_text = session.options.check_text
-    for name, child_def, json_names, twins, plain in _children_of(type_name):
-        if names.isdisjoint(json_names) or (plain and not check_text and names.isdisjoint(twins)):
+    done: set[str] = set()
+    for key in item.value:
+        known = table.get(key)
+        if known is None or (known.plain and not check_text) or known.name in done:
             continue
+        name, child_def, _ = known
+        done.add(name)
         for child in children(item, name):
             if name in ("extension", "modifierExtension") and child.type == "Extension":
                 _extension(child, item, above, session, ids)
