@@ -5,11 +5,11 @@ from typing import Any
 from virage.core import audit
 from virage.core.access import InPatient
 from virage.core.errors import Issue, Malformed, Unknown, VirageError
-from virage.core.fhir import conditional, definitions, json, outcome, prefer, validation
+from virage.core.fhir import conditional, definitions, json, known, outcome, prefer, validation
 from virage.core.fhir.interactions import everywhere, reads, rights, searches, writes
 from virage.core.fhir.interactions.chain import verify_chain
 from virage.core.fhir.request import FhirRequest, FhirResponse
-from virage.core.fhir.service import FhirService, Operation
+from virage.core.fhir.service import SHARED, FhirService, Operation
 
 _DEFINITION = "http://hl7.org/fhir/OperationDefinition/"
 
@@ -82,7 +82,8 @@ def validate(request: FhirRequest, service: FhirService) -> FhirResponse:
     if request.type and resource.get("resourceType") != request.type:
         issues.append(Issue("value", f"Une ressource {request.type} est attendue ici.", "resourceType"))
     if mode != "delete":
-        issues += validation.check(resource, profiles=[profile for profile in profiles if profile])
+        held = known.Held(service.store, SHARED.store)
+        issues += validation.validate(resource, profiles=[profile for profile in profiles if profile], registry=held)
     if mode == "create" and service.served.get(request.type) and "create" not in service.served[request.type]:
         issues.append(Issue("not-supported", f"On ne crée pas de {request.type} sur {service.base}."))
     return FhirResponse.of(outcome.of_issues(issues))

@@ -8,13 +8,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from virage.core.errors import Issue
-from virage.core.fhir.validation.registry import BadPackage, Registry
+from virage.core.fhir.validation.registry import KEPT, BadPackage, Registry, conformance_of
 from virage.core.fhir.validation.report import Enough, Report
 from virage.core.fhir.validation.session import Options
 from virage.core.fhir.validation.structure import resource as _resource
 from virage.core.fhir.validation.terminology import BuiltIn, Terminology
 
-__all__ = ["BadPackage", "BuiltIn", "Issue", "Options", "Registry", "Terminology", "check", "validate"]
+__all__ = [
+    "KEPT",
+    "BadPackage",
+    "BuiltIn",
+    "Issue",
+    "Options",
+    "Registry",
+    "Terminology",
+    "check",
+    "conformance_of",
+    "validate",
+]
 
 _TOO_DEEP = "La ressource est imbriquée trop profondément pour être contrôlée : aplatissez-la."
 _base = Registry()

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from virage.core.fhir import definitions, fhirpath
-from virage.core.fhir.definitions import ElementDef
+from virage.core.fhir.definitions import Binding, ElementDef
 from virage.core.fhir.validation import bundles, invariants, narratives
 from virage.core.fhir.validation.conformance import bound, check_profile
 from virage.core.fhir.validation.extensions import check_extension
@@ -51,6 +51,12 @@ def _children_of(type_name: str) -> dict[str, _Child]:
     return found
 
 
+@lru_cache(4096)
+def _is_told(binding: Binding) -> bool:
+    """Whether the structural walk has checked this binding already."""
+    return binding.strength == "required" and not binding.max and definitions.codes(binding.valueset) is not None
+
+
 def resource(item: Item, session: Session) -> None:
     """Everything about a resource and what it holds."""
     ids: set[str] = set()
@@ -72,7 +78,7 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
         for rule in definition.invariants:
             invariants.run(rule.key, rule.severity, rule.expression, item, session)
         binding = definition.binding
-        if binding is not None and binding.valueset:
+        if binding is not None and binding.valueset and not _is_told(binding):
             bound({"strength": binding.strength, "valueSet": binding.valueset}, item, session, "")
             if binding.max:
                 bound({"strength": "required", "valueSet": binding.max}, item, session, "")

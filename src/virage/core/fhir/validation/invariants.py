@@ -9,6 +9,9 @@ from virage.core.fhir.validation.session import Session
 # Said by the structural walk or by the walk of extensions, which do it faster and with better words.
 ELSEWHERE = frozenset({"ele-1", "ext-1", "txt-1", "txt-2", "dom-2", "dom-3", "ref-1"})
 
+# Advice rather than a rule: R4 itself calls it a best practice.
+ADVICE = frozenset({"dom-6"})
+
 # The published expression says « > 2 » where its own words, and every later version, say « more than one ».
 MENDED = {"que-12": "enableWhen.count() > 1 implies enableBehavior.exists()"}
 
@@ -27,7 +30,7 @@ def run(key: str, severity: str, expression: str, item: Item, session: Session, 
         return
     if not holds:
         where = f" (profil {source})" if source else ""
-        level = "error" if severity == "error" else "warning"
+        level = "error" if severity == "error" else "information" if key in ADVICE else "warning"
         session.add("invariant", f"La règle {key} n'est pas respectée{where} : {expression}", item.place, level)
 
 

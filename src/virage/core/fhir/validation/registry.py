@@ -8,7 +8,7 @@ import io
 import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -129,35 +129,40 @@ class Registry:
 
         Raises BadPackage (400) for what is not one, or is a bomb; the registry is then as it was.
         """
-        found: list[Resource] = []
-        if isinstance(package, Path):
-            with package.open("rb") as stream:
-                return self.load_package(stream)
-        source = io.BytesIO(package) if isinstance(package, bytes) else package
-        size = count = 0
-        try:
-            with tarfile.open(fileobj=source, mode="r:gz") as archive:
-                for member in archive:
-                    size += member.size
-                    count += 1
-                    if size > MAX_PACKAGE or count > MAX_FILES:
-                        raise BadPackage("Ce paquet FHIR est trop gros une fois décompressé : il est refusé.")
-                    parts = member.name.split("/")
-                    if not member.isfile() or parts[0] != "package" or not member.name.endswith(".json"):
-                        continue
-                    if parts[-1] in ("package.json", ".index.json") or "example" in parts[1:-1]:
-                        continue
-                    file = archive.extractfile(member)
-                    resource = json.loads(file.read()) if file is not None else {}
-                    if resource.get("resourceType") in KEPT:
-                        found.append(resource)
-        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError):
-            raise BadPackage(
-                "Ce fichier n'est pas un paquet FHIR (.tgz) : un dossier « package » compressé est attendu."
-            ) from None
+        found = list(conformance_of(package))
         for each in found:
             self.add(each)
         return len(found)
+
+
+def conformance_of(package: Path | bytes | BinaryIO) -> Iterator[dict[str, Any]]:
+    """The conformance resources of a FHIR package, examples left out. Raises BadPackage, maybe after some were given."""
+    if isinstance(package, Path):
+        with package.open("rb") as stream:
+            yield from conformance_of(stream)
+        return
+    source = io.BytesIO(package) if isinstance(package, bytes) else package
+    size = count = 0
+    try:
+        with tarfile.open(fileobj=source, mode="r:gz") as archive:
+            for member in archive:
+                size += member.size
+                count += 1
+                if size > MAX_PACKAGE or count > MAX_FILES:
+                    raise BadPackage("Ce paquet FHIR est trop gros une fois décompressé : il est refusé.")
+                parts = member.name.split("/")
+                if not member.isfile() or parts[0] != "package" or not member.name.endswith(".json"):
+                    continue
+                if parts[-1] in ("package.json", ".index.json") or "example" in parts[1:-1]:
+                    continue
+                file = archive.extractfile(member)
+                resource = json.loads(file.read()) if file is not None else {}
+                if resource.get("resourceType") in KEPT:
+                    yield resource
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError):
+        raise BadPackage(
+            "Ce fichier n'est pas un paquet FHIR (.tgz) : un dossier « package » compressé est attendu."
+        ) from None
 
 
 def _built_in(kind: str, url: str) -> Resource | None:
