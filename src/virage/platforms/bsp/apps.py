@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BspConfig(AppConfig):
+    name = "virage.platforms.bsp"
+    label = "bsp"
