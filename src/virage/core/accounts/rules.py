@@ -25,7 +25,7 @@ DEFAULT_SCOPES: dict[str, frozenset[str]] = {
 LEVEL = {"citizen": "patient", "professional": "user", "agent": "user", "software": "system"}
 PURPOSES = ("normal", "bris_de_glace", "centre_15")
 SECRET_LENGTH = 32
-REASON_LENGTH = (10, 500)
+REASON_LENGTH = (3, 500)
 
 _SMART = re.compile(
     r"(?P<level>patient|user|system)/(?P<type>\*|[A-Za-z]{1,64})\.(?P<verbs>\*|read|write|c?r?u?d?s?)(?P<query>\?\S{1,500})?"

@@ -1,7 +1,6 @@
 """What the journey's software sends to the shared record: IHE MHD ITI-65, profile PDSm."""
 
 import base64
-import hashlib
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +9,6 @@ from virage.trust import interop
 
 _LIST_TYPE = "http://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
 _IDNAT = "urn:oid:1.2.250.1.71.4.2.1"
-_LOINC = "http://loinc.org"
-_NATIONAL_TYPES = "https://mos.esante.gouv.fr/NOS/TRE_A05-TypeDocComplementaire/FHIR/TRE-A05-TypeDocComplementaire"
 
 
 def _author(rpps: str, family: str, given: str) -> dict[str, Any]:
@@ -24,7 +21,7 @@ def _author(rpps: str, family: str, given: str) -> dict[str, Any]:
 
 
 def submission(
-    document: bytes, mime: str, *, ins: str, oid: str, rpps: str, family: str, given: str, title: str = ""
+    document: bytes, mime: str, *, ins: str, oid: str, rpps: str, family: str, given: str
 ) -> tuple[dict[str, Any], str]:
     """A transaction bundle that publishes one document, and the document's unique identifier in it.
 
@@ -32,44 +29,18 @@ def submission(
     """
     patient = f"Patient?identifier=urn:oid:{oid}|{ins}"
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    report = interop.check(document)
-    metadata = report.metadata
-    unique = f"urn:oid:{metadata.id.root}" if metadata and not metadata.id.extension else ""
-    if metadata and metadata.id.extension:
-        unique = f"urn:oid:{metadata.id.root}^{metadata.id.extension}"
-    unique = unique or f"urn:uuid:{uuid.uuid4()}"
-    code = metadata.code if metadata else None
-    system = _LOINC if code and code.system == "2.16.840.1.113883.6.1" else _NATIONAL_TYPES
-    binary, reference, lot = (f"urn:uuid:{uuid.uuid4()}" for _ in range(3))
     author = _author(rpps, family, given)
-    category = interop.category_of(code.code) if code else None
-    described: dict[str, Any] = {
-        "resourceType": "DocumentReference",
-        "contained": [author],
-        "masterIdentifier": {"system": "urn:ietf:rfc:3986", "value": unique},
-        "identifier": [{"system": "urn:ietf:rfc:3986", "value": unique}],
-        "status": "current",
-        "type": {"coding": [{"system": system, "code": code.code if code else "34133-9"}]},
+    binary, reference, lot = (f"urn:uuid:{uuid.uuid4()}" for _ in range(3))
+    described = interop.document_reference(interop.check(document).metadata, document, mime=mime, url=binary)
+    unique = described["masterIdentifier"]["value"]
+    described |= {
+        "identifier": [described["masterIdentifier"]],
         "subject": {"reference": patient},
         "date": now,
-        "author": [{"reference": "#auteur"}],
-        "content": [
-            {
-                "attachment": {
-                    "contentType": mime,
-                    "language": "fr-FR",
-                    "url": binary,
-                    "size": len(document),
-                    "hash": base64.b64encode(hashlib.sha1(document, usedforsecurity=False).digest()).decode(),
-                    "title": title or (metadata.title if metadata else "") or "Document",
-                    "creation": now,
-                }
-            }
-        ],
-        "context": {"period": {"start": now}},
+        # Who publishes comes first; the authors that the document names follow.
+        "contained": [author, *described.get("contained", [])],
+        "author": [{"reference": "#auteur"}, *described.get("author", [])],
     }
-    if category:
-        described["category"] = [{"coding": [{"system": "urn:oid:1.2.250.1.213.1.1.4.1", "code": category}]}]
     submitted = {
         "resourceType": "List",
         "contained": [author],

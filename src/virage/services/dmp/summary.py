@@ -14,6 +14,19 @@ def _concept(concepts: Any) -> tuple[str, str]:
     return "", ""
 
 
+def _author(resource: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and idNat_PS of the first author: what the reference says, else what the contained resource does."""
+    author = (resource.get("author") or [{}])[0]
+    reference = str(author.get("reference", ""))
+    held = next((one for one in resource.get("contained") or () if f"#{one.get('id')}" == reference), {})
+    names = held.get("name") or [{}]
+    name = names[0] if isinstance(names, list) else {"text": names}
+    words = [*(name.get("given") or ()), str(name.get("family", ""))]
+    shown = author.get("display") or name.get("text") or " ".join(word for word in words if word)
+    identifier = author.get("identifier") or (held.get("identifier") or [{}])[0]
+    return str(shown or ""), str(identifier.get("value", ""))
+
+
 def summary(resource: Mapping[str, Any]) -> dict[str, Any]:
     """What a list shows of a DocumentReference: `id`, `title`, `type`, `date` (ISO), `author`, `author_id`, `mime`, `size`
     (bytes), `status`, `labels`, `is_masked`, `is_hidden`, `is_archived`.
@@ -21,7 +34,7 @@ def summary(resource: Mapping[str, Any]) -> dict[str, Any]:
     attachment = (resource.get("content") or [{}])[0].get("attachment") or {}
     code, display = _concept([resource["type"]] if "type" in resource else ())
     known = document_types().get(code)
-    author = (resource.get("author") or [{}])[0]
+    author, author_id = _author(resource)
     labels = {
         str(coding.get("code", ""))
         for label in resource.get("securityLabel") or ()
@@ -33,8 +46,8 @@ def summary(resource: Mapping[str, Any]) -> dict[str, Any]:
         "title": str(attachment.get("title") or title or "Document"),
         "type": title,
         "date": str((resource.get("context") or {}).get("period", {}).get("start") or resource.get("date", "")),
-        "author": str(author.get("display", "")),
-        "author_id": str((author.get("identifier") or {}).get("value", "")),
+        "author": author,
+        "author_id": author_id,
         "mime": str(attachment.get("contentType", "")),
         "size": int(attachment.get("size", 0) or 0),
         "status": str(resource.get("status", "")),

@@ -29,7 +29,7 @@ _MONTHS = [
 ]
 _SEXES = {"M": "Masculin", "F": "Féminin", "U": "Indéterminé"}
 _CONFIDENTIALITY = {"N": "Normale", "R": "Restreinte", "V": "Très restreinte"}
-_MAX_SECTIONS_DEPTH = 4
+_MAX_SECTIONS_DEPTH = 5
 
 
 def french_date(value: str) -> str:
@@ -47,13 +47,16 @@ def french_date(value: str) -> str:
     return f"{shown} à {int(time[:2])} h {time[3:5]}" if time else shown
 
 
-def render(document: bytes) -> str:
-    """An `<article>` to put in a page. Raises `Malformed` as `check` does; never executes anything of the document."""
+def render(document: bytes, *, level: int = 2) -> str:
+    """An `<article>` to put in a page, its title a heading of this level, its sections below.
+
+    Raises `Malformed` as `check` does; never executes anything of the document.
+    """
     tree = read(document)
     facts = metadata(tree)
-    body = _unstructured(tree) if facts.level == "N1" else _structured(tree)
+    body = _unstructured(tree) if facts.level == "N1" else _structured(tree, level + 1)
     title = escape(facts.title or "Document de santé")
-    return f'<article class="cda" lang="fr"><h1 class="cda-title">{title}</h1>{_card(facts)}{body}</article>'
+    return f'<article class="cda" lang="fr"><h{level} class="cda-title">{title}</h{level}>{_card(facts)}{body}</article>'
 
 
 def page(document: bytes) -> str:
@@ -62,7 +65,7 @@ def page(document: bytes) -> str:
     return (
         '<!doctype html><html lang="fr"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>Document de santé</title></head>'
-        f"<body>{render(document)}</body></html>"
+        f"<body>{render(document, level=1)}</body></html>"
     )
 
 
@@ -159,11 +162,11 @@ def _unstructured(tree: Document) -> str:
     return f'<section aria-label="Document">{embedded(content, media, "le document")}</section>'
 
 
-def _structured(tree: Document) -> str:
+def _structured(tree: Document, level: int) -> str:
     sections = find_all(tree.root, "component/structuredBody/component/section")
     if not sections:
         return '<p class="fr-alert fr-alert--warning">Ce document ne contient aucune section à lire.</p>'
-    return "".join(_sections(sections, _Media(tree), 2))
+    return "".join(_sections(sections, _Media(tree), level))
 
 
 def _sections(nodes: list[Any], media: "_Media", level: int) -> Iterator[str]:
