@@ -44,7 +44,7 @@ def test_each_is_shown_with_its_sections_and_cells(documents: dict[str, bytes]) 
         facts = check(content).metadata
         assert not seen.tags & {"script", "iframe"}, name
         if facts.level == "N3":
-            assert "<h2>" in text, name
+            assert "<h3>" in text, name
             assert "section" in seen.tags, name
         else:
             assert any(link.startswith("data:application/pdf") for link in seen.links), name
