@@ -56,7 +56,9 @@ def render(document: bytes, *, level: int = 2) -> str:
     facts = metadata(tree)
     body = _unstructured(tree) if facts.level == "N1" else _structured(tree, level + 1)
     title = escape(facts.title or "Document de santé")
-    return f'<article class="cda" lang="fr"><h{level} class="cda-title">{title}</h{level}>{_card(facts)}{body}</article>'
+    return (
+        f'<article class="cda" lang="fr"><h{level} class="cda-title">{title}</h{level}>{_card(facts)}{body}</article>'
+    )
 
 
 def page(document: bytes) -> str:
