@@ -6,6 +6,7 @@ import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from django.apps import apps
 from django.db import connections
@@ -108,10 +109,10 @@ def restore(folder: Path) -> int:
     return len(files)
 
 
-def _read(folder: Path) -> dict:
+def _read(folder: Path) -> dict[str, Any]:
     """The manifest of a whole backup. Raises BackupRefused."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     except (OSError, ValueError):
         raise BackupRefused(
             f"{folder} n'est pas une sauvegarde complète : manifest.json manque ou ne se lit pas."

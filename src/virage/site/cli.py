@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from virage.core.commands import Command, UsageError
 from virage.core.errors import VirageError
@@ -34,7 +34,7 @@ def parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     """The parser of all commands; two-word names become a command and its sub-command."""
     root = _Parser(prog="virage", description="La plateforme nationale de santé numérique, en un programme.")
     verbs = root.add_subparsers(title="commandes", metavar="COMMANDE", dest="verb", required=True, parser_class=_Parser)
-    groups: dict[str, argparse._SubParsersAction] = {}
+    groups: dict[str, Any] = {}
     alone = {command.name: command for command in commands if " " not in command.name}
     for command in sorted(commands, key=lambda command: command.name):
         first, _, second = command.name.partition(" ")
@@ -50,9 +50,7 @@ def parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     return root
 
 
-def _group(
-    verbs: "argparse._SubParsersAction", first: str, alone: Command | None, commands: Sequence[Command]
-) -> "argparse._SubParsersAction":
+def _group(verbs: Any, first: str, alone: Command | None, commands: Sequence[Command]) -> Any:
     """A command with actions; `alone` is what it does without one."""
     texts = [other.help for other in commands if other.name.split(" ")[0] == first]
     group = verbs.add_parser(first, help=" ".join(texts), description=" ".join(texts))

@@ -115,9 +115,10 @@ def show_settings(arguments: Namespace) -> int:
 
 def distribute(arguments: Namespace) -> int:
     """Ask the FHIR store to spread its tables over the nodes of a Citus cluster."""
-    from virage.core.fhir import store
+    from virage.core.fhir.store.distribution import distribute as spread
 
-    store.distribute()
+    tables = spread()
+    print(f"tables réparties : {', '.join(tables) or 'aucune, elles l’étaient déjà'}")
     return 0
 
 

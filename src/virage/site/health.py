@@ -27,7 +27,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text: the sum of all web processes of this machine, and the state of the events."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(measures.REQUESTS)
         registry.register(measures.SECONDS)

@@ -1,6 +1,6 @@
 """Django's settings, all derived from the table of `virage.core.settings`."""
 
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -132,5 +132,5 @@ if VIRAGE_THEME not in THEMES:
     raise SettingError(f"VIRAGE_THEME vaut « {VIRAGE_THEME} » : écrire neutral ou dsfr.")
 if VIRAGE_THEME == "dsfr":
     # Only the files of the design system: its templates and its marks of the State are not ours to show by default.
-    STATICFILES_DIRS = [Path(find_spec("dsfr").origin or "").parent / "static"]
+    STATICFILES_DIRS = [Path(import_module("dsfr").__file__ or "").parent / "static"]
 VIRAGE_WORKERS = number("VIRAGE_WORKERS", 1, 256)

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from virage.core import web
 from virage.site import health, house
@@ -13,7 +13,7 @@ handler500 = "virage.core.web.refusals.server_error"
 for _room in house.rooms():
     web.register_menu(_room.menu)
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("health", health.health, name="health"),
     path("metrics", health.metrics, name="metrics"),
 ]

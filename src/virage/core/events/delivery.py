@@ -118,7 +118,11 @@ def run(stop: threading.Event) -> None:
         try:
             raw: psycopg.Connection[Any] = db.connection().connection
             woken = threading.Event()
-            raw.add_notify_handler(lambda _, woken=woken: woken.set())
+
+            def wake(_: object, woken: threading.Event = woken) -> None:
+                woken.set()
+
+            raw.add_notify_handler(wake)
             raw.execute(f"LISTEN {CHANNEL}")
             while not stop.is_set() and db.connection().connection is raw:
                 woken.clear()

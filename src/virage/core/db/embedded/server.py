@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psycopg
 
@@ -54,7 +54,7 @@ class Server:
         pid = int(lines[0]) if lines and lines[0].isdecimal() else 0
         return pid if pid and processes.works_in(pid, self.place.data) else None
 
-    def parameters(self, database: str = "virage", role: str = "virage") -> dict[str, str]:
+    def parameters(self, database: str = "virage", role: str = "virage") -> dict[str, Any]:
         """What psycopg.connect needs."""
         return {"host": str(self.place.socket), "port": "5432", "user": role, "dbname": database}
 
@@ -201,7 +201,7 @@ class Server:
             raise DatabaseUnavailable(_why(done.stderr + done.stdout, "La base n'a pas pu être créée"))
         draft.rename(self.place.data)
 
-    def _under(self) -> dict:
+    def _under(self) -> dict[str, Any]:
         """Arguments of subprocess that run a program as the server's user, with a bare environment."""
         environment = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
         account = self.place.account
