@@ -106,7 +106,13 @@ def entries(plan: Plan, key: int, element: dict[str, Any]) -> Iterator[tuple[int
     values = row_values(plan.row, element) if plan.row else [None]
     if not values:
         return
-    choices = [list(dict.fromkeys(code_forms(part, element))) for part in plan.codes]
+    choices: list[list[str]] = []
+    # From the last, the value, which is most often the one that is not there.
+    for part in reversed(plan.codes):
+        found = list(dict.fromkeys(code_forms(part, element)))
+        if not found:
+            return
+        choices.insert(0, found)
     if plan.row:
         choices = [[form for form in each if form[0] != "|"] for each in choices]
     for together in product(*choices):

@@ -16,8 +16,7 @@ CREATE TABLE fhir_resource (
     PRIMARY KEY (compartment, rid)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
 ALTER TABLE fhir_resource ALTER body SET COMPRESSION pglz;
--- No pending list: a page asks up to 64 buckets, each of which would read it through.
-CREATE INDEX fhir_resource_tokens ON fhir_resource USING gin (tokens) WITH (fastupdate = off);
+CREATE INDEX fhir_resource_tokens ON fhir_resource USING gin (tokens);
 CREATE INDEX fhir_resource_updated ON fhir_resource (space, type, updated, compartment, rid);
 
 CREATE TABLE fhir_version (
@@ -69,6 +68,15 @@ CREATE TABLE fhir_locator (
     rid         bigint NOT NULL PRIMARY KEY,
     compartment bigint NOT NULL
 );
+
+-- A page asks up to 64 buckets, each of which reads the index's pending list through: it is kept short, except during a load.
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I SET gin_pending_list_limit = %L', current_database(), '64kB');
+EXCEPTION WHEN insufficient_privilege THEN
+    ALTER INDEX fhir_resource_tokens SET (gin_pending_list_limit = 64);
+END
+$$;
 
 CREATE FUNCTION fhir_in_bucket(keys bigint[], bucket bigint) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT array_agg(k | bucket) FROM unnest(keys) k

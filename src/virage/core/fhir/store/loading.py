@@ -1,24 +1,19 @@
 """Thousands of resources a second, by binary COPY: for the sandbox, imports and loaders."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from virage.core import audit, db
 from virage.core.callers import Caller
+from virage.core.fhir.store import packing, statements
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.writing import Prepared, now, prepare, stamp
 
-_RESOURCE = (
-    ("compartment", "rid", "space", "type", "version", "updated", "id", "tokens", "body"),
-    ("int8", "int8", "int2", "int2", "int4", "int8", "text", "int8[]", "bytea"),
-)
-_NARROW = (
-    ("fhir_date", ("k", "low", "high"), ("int8", "int8", "int8")),
-    ("fhir_string", ("k", "folded", "exact"), ("int8", "text", "text")),
-    ("fhir_number", ("k", "low", "high", "code", "unit"), ("int8", "float8", "float8", "int8", "int8")),
-)
+_PACKERS = (packing.date, packing.string, packing.number)
+_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,72 +24,101 @@ class Loaded:
     present: int
 
 
+Ready = dict[int, tuple[Prepared, dict[str, Any]]]
+
+
 def load(space: Space, resources: Iterable[dict[str, Any]], *, by: Caller, batch: int = 5000) -> Loaded:
     """Write new resources, those without `id` under an id of ours; one that is there already is left as it is.
 
-    Each batch is one transaction with one trace: a load that was stopped goes on where it was when run again with the same
-    ids. Memory does not grow with the number. No event is told. Resources must be valid.
+    Each batch is one transaction with one trace (inside a transaction already open, all are part of it): a load that was
+    stopped goes on where it was when run again with the same ids. While the server takes a batch in, the next one is made
+    ready. Memory does not grow with the number. No event is told. Resources must be valid.
     """
     written = present = 0
     given = iter(resources)
-    while chunk := list(islice(given, batch)):
-        with db.transaction():
-            done = _batch(space, chunk)
-            if done:
-                audit.trace(by=by, action=f"{space.name}.load", title=f"{done} ressources")
-        written += done
-        present += len(chunk) - done
+    with ThreadPoolExecutor(1, "fhir-load") as ahead:
+        chunk = list(islice(given, batch))
+        ready = _prepare(space, chunk)
+        while chunk:
+            following = list(islice(given, batch))
+            coming = ahead.submit(_prepare, space, following)
+            with db.transaction():
+                done = _write(space, ready)
+                if done:
+                    audit.trace(by=by, action=f"{space.name}.load", title=f"{done} ressources")
+            written += done
+            present += len(chunk) - done
+            chunk, ready = following, coming.result()
     return Loaded(written, present)
 
 
-def _batch(space: Space, resources: list[dict[str, Any]]) -> int:
-    updated = now()
-    ready: dict[int, tuple[Prepared, dict[str, Any]]] = {}
+def _prepare(space: Space, resources: list[dict[str, Any]]) -> Ready:
+    ready: Ready = {}
     for resource in resources:
         prepared = prepare(space, resource, resource.get("id"), None)
         ready.setdefault(prepared.rid, (prepared, resource))
+    return ready
+
+
+def _write(space: Space, ready: Ready) -> int:
     given = [rid for rid, (_, resource) in ready.items() if "id" in resource]
     if given:
         for rid in _present(ready, given):
             del ready[rid]
     if not ready:
         return 0
-
-    def rows() -> Iterator[tuple[Any, ...]]:
-        for prepared, resource in ready.values():
-            body = stamp(resource, prepared.id, 1, updated)
-            yield (
-                prepared.compartment,
-                prepared.rid,
+    updated = now()
+    lines = [prepared for prepared, _ in ready.values()]
+    # The index takes the batch in at once, sorted: several times less work than row by row.
+    with db.cursor() as cursor:
+        cursor.execute("SET LOCAL gin_pending_list_limit = '64MB'")
+    _copy(
+        f"fhir_resource ({statements.COLUMNS})",
+        (
+            packing.resource(
+                line.compartment,
+                line.rid,
                 space.code,
-                prepared.code,
-                1,
+                line.code,
                 updated,
-                prepared.id,
-                prepared.tokens,
-                body,
+                line.id,
+                line.tokens,
+                stamp(resource, line.id, 1, updated),
             )
-
-    db.copy_rows("fhir_resource", _RESOURCE[0], rows(), types=_RESOURCE[1])
-    for place, (table, columns, types) in enumerate(_NARROW):
-        if any(prepared.narrow[place] for prepared, _ in ready.values()):
-            db.copy_rows(
-                table,
-                ("compartment", "rid", *columns),
-                (
-                    (prepared.compartment, prepared.rid, *row)
-                    for prepared, _ in ready.values()
-                    for row in prepared.narrow[place]
-                ),
-                types=("int8", "int8", *types),
+            for line, resource in ready.values()
+        ),
+    )
+    for place, (table, columns, _) in enumerate(statements.NARROW):
+        pack: Any = _PACKERS[place]
+        if any(line.narrow[place] for line in lines):
+            _copy(
+                f"{table} (compartment, rid, {columns})",
+                (pack(line.compartment, line.rid, *row) for line in lines for row in line.narrow[place]),
             )
-    located = [(prepared.rid, prepared.compartment) for prepared, _ in ready.values() if prepared.located]
-    if located:
-        db.copy_rows("fhir_locator", ("rid", "compartment"), located, types=("int8", "int8"))
+    if any(line.located for line in lines):
+        _copy(
+            "fhir_locator (rid, compartment)",
+            (packing.locator(line.rid, line.compartment) for line in lines if line.located),
+        )
+    with db.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('fhir_resource_tokens')")
+        cursor.execute("SET LOCAL gin_pending_list_limit TO DEFAULT")
     return len(ready)
 
 
-def _present(ready: dict[int, tuple[Prepared, dict[str, Any]]], rids: list[int]) -> set[int]:
+def _copy(into: str, rows: Iterator[bytes]) -> None:
+    with db.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
+        waiting, size = [packing.HEADER], 0
+        for row in rows:
+            waiting.append(row)
+            size += len(row)
+            if size > _CHUNK:
+                copy.write(b"".join(waiting))
+                waiting, size = [], 0
+        copy.write(b"".join([*waiting, packing.TRAILER]))
+
+
+def _present(ready: Ready, rids: list[int]) -> set[int]:
     """Which of these are in the store already, wherever they are."""
     compartments = [ready[rid][0].compartment for rid in rids]
     with db.cursor() as cursor:

@@ -1,5 +1,6 @@
 """Where a resource lives: its patient compartment and row id, and the ids that carry them. Pure, but for random ids."""
 
+import base64
 import re
 import secrets
 
@@ -8,10 +9,8 @@ from virage.core.fhir import definitions
 from virage.core.fhir.index import keys, patient_params
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_DIGITS = {char: place for place, char in enumerate(_ALPHABET)}
 _WIDTH = 13
-_SHAPE = re.compile(rf"[0-9a-f][{_ALPHABET}]{{{_WIDTH - 1}}}-[{_ALPHABET}]{{12}}")
+_SHAPE = re.compile(rf"[0-9a-v]{{{_WIDTH}}}-[0-9a-v]{{12}}")
 
 TYPES: tuple[str, ...] = tuple(sorted(definitions.resource_types()))
 """R4 is closed: the place of a type in this list is its number in the tables."""
@@ -60,21 +59,18 @@ def random_key() -> int:
 
 
 def encode(compartment: int) -> str:
-    """A new id that carries its compartment: thirteen characters of it, a hyphen, twelve at random."""
-    number = compartment + (1 << 63)
-    head = "".join(_ALPHABET[number >> shift & 31] for shift in range(60, -1, -5))
-    tail = secrets.randbits(60)
-    return head + "-" + "".join(_ALPHABET[tail >> shift & 31] for shift in range(55, -1, -5))
+    """A new id that carries its compartment: thirteen characters of it (base 32), a hyphen, twelve at random."""
+    head = base64.b32hexencode(compartment.to_bytes(8, "big", signed=True))[:_WIDTH]
+    tail = base64.b32hexencode(secrets.token_bytes(8))[:12]
+    return f"{head.decode()}-{tail.decode()}".lower()
 
 
 def decode(id_: str) -> int | None:
     """The compartment that an id carries, or None for an id that a client chose."""
     if not _SHAPE.fullmatch(id_):
         return None
-    number = 0
-    for char in id_[:_WIDTH]:
-        number = number << 5 | _DIGITS[char]
-    return number - (1 << 63)
+    # Thirteen characters hold one bit more than the eight bytes.
+    return int.from_bytes(base64.b32hexdecode(id_[:_WIDTH].upper() + "==="), "big", signed=True)
 
 
 def guess(space: int, type_: str, id_: str) -> int | None:
