@@ -1,6 +1,6 @@
 """Populating the sandbox: people, directory, demonstration accounts, records. Run again, it adds what is missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from virage.core import audit, db, settings
@@ -8,10 +8,10 @@ from virage.core.accounts.actions import ensure_account, ensure_sandbox_client
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden
 from virage.core.loading import Report
-from virage.sandbox import country, demo, people, population, records
+from virage.sandbox import country, demo, people, population, records, workers
 from virage.trust import annuaire, ins
 
-_CHUNK = 5000
+_CHUNK = 4000
 _AREAS_AT_ONCE = 100
 
 
@@ -48,15 +48,29 @@ def populate(*, by: Caller, citizens: int, seed: int, tell: Callable[[str, int, 
     done.professionals = report.created
     reserved = [demo.patiente().matricule.number, *(person.matricule.number for person in demo.published())]
     drawn = people.citizens(seed, citizens, reserved)
+    chunks = population.household_chunks(drawn, _CHUNK)
+    # A second process costs two seconds to start: worth it only for many.
+    written = (
+        workers.spread(by, chunks, seed) if citizens > 2 * _CHUNK else (workers.enter(by, c, seed) for c in chunks)
+    )
     passed = 0
-    for chunk in population.household_chunks(drawn, _CHUNK):
-        folk, related = population.families(chunk, seed)
-        done.citizens += ins.populate(by=by, people=folk, related=related)
-        done.records += records.seed_citizens(by=by, chunk=chunk, seed=seed)
-        passed += len(chunk)
+    for size, new, opened in written:
+        passed += size
+        done.citizens += new
+        done.records += opened
         tell("citoyens", passed, citizens)
     audit.trace(by=by, action="sandbox.populate", title="Bac à sable peuplé", detail={"citoyens": str(done.citizens)})
     return done
+
+
+def enter(*, by: Caller, chunk: Sequence[people.Citizen], seed: int) -> tuple[int, int, int]:
+    """One chunk of citizens: identities, then records. Gives its size, how many people and how many records were new."""
+    folk, related = population.families(chunk, seed)
+    new = ins.populate(by=by, people=folk, related=related)
+    records_new = records.seed_citizens(by=by, chunk=chunk, seed=seed)
+    if new:
+        audit.trace(by=by, action="sandbox.enter", title=f"{new} citoyens")
+    return len(chunk), new, records_new
 
 
 def open_demo(*, by: Caller) -> None:

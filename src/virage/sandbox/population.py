@@ -1,6 +1,6 @@
 """From an invented person to what the rooms take in. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -84,7 +84,7 @@ def related(child: Citizen, parent: Citizen) -> dict[str, Any]:
     }
 
 
-def families(chunk: list[Citizen], seed: int) -> tuple[list[ins.Person], list[dict[str, Any]]]:
+def families(chunk: Sequence[Citizen], seed: int) -> tuple[list[ins.Person], list[dict[str, Any]]]:
     """People of a chunk, and the RelatedPersons between them."""
     by_index = {citizen.index: citizen for citizen in chunk}
     ties = [(child, by_index[index]) for child in chunk for index in child.parents if index in by_index]

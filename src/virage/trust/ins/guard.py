@@ -46,7 +46,8 @@ def incoming(resource: Mapping[str, Any], caller: Caller, space: str) -> list[Is
     """What forbids this Patient to be written in `space`: wrong key, foreign OID, attribute or status that excludes an INS."""
     issues: list[Issue] = []
     sandbox = settings.sandbox()
-    for index, identifier in enumerate(resource.get("identifier") or ()):
+    listed = resource.get("identifier")
+    for index, identifier in enumerate(listed if isinstance(listed, list) else ()):
         if not isinstance(identifier, dict):
             continue
         oid = rules.oid_of_system(str(identifier.get("system", "")))

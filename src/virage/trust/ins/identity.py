@@ -70,19 +70,25 @@ def not_qualified() -> Forbidden:
     )
 
 
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list, whatever else stands there: guards meet resources that nothing has checked yet."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def reliability_parts(resource: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The sub-extensions of every identityReliability of a Patient, whatever damage the resource has."""
-    for extension in resource.get("extension") or ():
-        if isinstance(extension, dict) and str(extension.get("url", "")).endswith("fr-core-identity-reliability"):
-            for part in extension.get("extension") or ():
-                if isinstance(part, dict):
-                    yield part
+    for extension in _objects(resource.get("extension")):
+        if str(extension.get("url", "")).endswith("fr-core-identity-reliability"):
+            yield from _objects(extension.get("extension"))
 
 
 def matricule_identifiers(resource: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The identifiers of a Patient whose system is that of a matricule, in use or old."""
-    identifiers = resource.get("identifier") or ()
-    return [i for i in identifiers if isinstance(i, dict) and rules.oid_of_system(str(i.get("system", "")))]
+    return [i for i in _objects(resource.get("identifier")) if rules.oid_of_system(str(i.get("system", "")))]
 
 
 def state_of(resource: Mapping[str, Any]) -> IdentityState | None:
@@ -96,16 +102,13 @@ def state_of(resource: Mapping[str, Any]) -> IdentityState | None:
     attributes: set[str] = set()
     for part in reliability_parts(resource):
         if part.get("url") == "identityStatus":
-            coding = part.get("valueCoding") or {}
+            coding = _object(part.get("valueCoding"))
             code, legacy = str(coding.get("code", "")), "0445" in str(coding.get("system", ""))
             status = rules.read_legacy_status(code, carries_ins=has_matricule and legacy)
         elif part.get("url") == "comment":
-            codings = (
-                [part["valueCoding"]]
-                if "valueCoding" in part
-                else (part.get("valueCodeableConcept") or {}).get("coding", [])
-            )
-            attributes |= {c.get("code") for c in codings if c.get("code") in rules.ATTRIBUTES}
+            coded = _object(part.get("valueCodeableConcept")).get("coding")
+            codings = [part["valueCoding"]] if "valueCoding" in part else coded
+            attributes |= {str(c.get("code")) for c in _objects(codings)} & rules.ATTRIBUTES.keys()
     if status is None:
         return None
     return IdentityState(status, frozenset(attributes), has_matricule)
@@ -113,11 +116,11 @@ def state_of(resource: Mapping[str, Any]) -> IdentityState | None:
 
 def place_of(resource: Mapping[str, Any]) -> str:
     """The COG code of the birth place, empty where the Patient has none."""
-    for extension in resource.get("extension") or ():
-        if isinstance(extension, dict) and extension.get("url") == BIRTH_PLACE:
-            for part in (extension.get("valueAddress") or {}).get("extension") or ():
+    for extension in _objects(resource.get("extension")):
+        if extension.get("url") == BIRTH_PLACE:
+            for part in _objects(_object(extension.get("valueAddress")).get("extension")):
                 if str(part.get("url", "")).endswith("insee-code"):
-                    return str((part.get("valueCoding") or {}).get("code", ""))
+                    return str(_object(part.get("valueCoding")).get("code", ""))
     return ""
 
 
