@@ -5,6 +5,8 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The machine's own certificates first: hospitals put an authority of theirs between their machines and the network.
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 .PHONY: demo test check bench lock clean
 demo: $(STAMP)
@@ -35,6 +37,6 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(UV) --system-certs --require-hashes -r requirements.lock || $(UV) --require-hashes -r requirements.lock
+	$(UV) --no-deps --no-build-isolation -e .
 	touch $(STAMP)
