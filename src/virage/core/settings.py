@@ -65,6 +65,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "VIRAGE_MAX_BODY", "67108864", "Taille maximale, en octets, du corps d'une requête FHIR, une fois décompressé."
     ),
+    Setting("VIRAGE_PKI_ROOTS", "", "Fichier PEM des autorités racines reconnues (celles de l'IGC-Santé)."),
     Setting("VIRAGE_ACCESS_SECONDS", "120", "Durée d'un jeton d'accès remis par Pro Santé Connect, en secondes."),
     Setting("VIRAGE_REFRESH_SECONDS", "1800", "Durée d'un jeton de rafraîchissement, en secondes."),
     Setting("VIRAGE_ECPS_PIN", "1234", "Code PIN des e-CPS de démonstration (bac à sable seulement)."),

@@ -135,3 +135,23 @@ class SeenAssertion(models.Model):
 
     class Meta:
         db_table = "accounts_seen_assertion"
+
+
+class Certificate(models.Model):
+    """A certificate of the sandbox, for the revocation lists: `serial` in hexadecimal; its private key is kept nowhere here."""
+
+    serial = models.CharField(max_length=40, primary_key=True)
+    authority = models.CharField(max_length=32)
+    profile = models.CharField(max_length=32)
+    subject = models.CharField(max_length=500)
+    pem = models.TextField()
+    not_after = models.DateTimeField()
+    issued = models.DateTimeField(auto_now_add=True)
+    revoked = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        db_table = "accounts_certificate"
+
+    def __str__(self) -> str:
+        return self.serial

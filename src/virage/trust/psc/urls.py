@@ -3,7 +3,7 @@
 from django.urls import path
 
 from virage.core.accounts.provider import endpoints, leaving
-from virage.trust.psc import pages
+from virage.trust.psc import api, pages
 from virage.trust.psc.issuer import PSC
 
 app_name = "psc"
@@ -22,6 +22,8 @@ urlpatterns = [
     path("attente/<str:request_id>", pages.wait, name="wait"),
     path("attente/<str:request_id>/etat", pages.state, name="state"),
     path("attente/<str:request_id>/abandon", pages.give_up, name="give-up"),
+    path("igc/<slug:name>.crl", api.revocation_list, name="revocation-list"),
+    path("igc/<slug:name>.crt", api.authority_certificate, name="authority"),
     path("telephone/", pages.phone, name="phone"),
     path("telephone/<str:request_id>", pages.phone_request, name="phone-request"),
 ]
