@@ -2,4 +2,4 @@
 
 from virage.core.rooms import Room
 
-ROOM = Room(name="trust.psc", title="Pro Santé Connect", actions=(6,), mount="psc/")
+ROOM = Room(name="trust.psc", title="Pro Santé Connect", actions=(5,), mount="psc/")
