@@ -375,3 +375,40 @@ def test_bundles():
         ("invalid", "Bundle.entry[0]")
     ]
     assert ("invalid", "Bundle.entry[0]") in check("document", one)
+
+
+def test_many_warnings_do_not_hide_an_error():
+    entries = [
+        {
+            "resource": {
+                "resourceType": "Basic",
+                "id": str(n),
+                "code": {"text": "x"},
+                "meta": {"profile": [f"urn:x:{n}"]},
+            }
+        }
+        for n in range(700)
+    ]
+    entries.append(
+        {
+            "resource": patient(
+                link=[{"other": {"reference": "Patient/1"}, "type": "seealso"}], contact=[{"gender": "male"}]
+            )
+        }
+    )
+    found = validation.validate({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    assert [each.path for each in found if each.severity == "error"] == ["Bundle.entry[700].resource.contact[0]"]
+
+
+def test_a_dear_invariant_of_a_profile_is_stopped():
+    nested = "repeat(%resource.descendants())" * 1
+    dear = f"descendants().select(%resource.descendants().select(%resource.descendants().select({nested}))).count() > 0"
+    definition = profile(
+        "urn:p", {"path": "Patient", "constraint": [{"key": "dear-1", "severity": "error", "expression": dear}]}
+    )
+    started = time.process_time()
+    found = validation.validate(
+        patient(name=[{"given": ["a"] * 200}]), profiles=["urn:p"], registry=Registry([definition])
+    )
+    assert time.process_time() - started < 10
+    assert [each.code for each in found] == ["processing"]

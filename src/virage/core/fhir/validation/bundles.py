@@ -5,7 +5,7 @@ from typing import Any
 
 from virage.core.fhir.definitions import ElementDef
 from virage.core.fhir.validation.items import Item, children
-from virage.core.fhir.validation.session import REFERENCE, Session, entries_for, is_resource_type
+from virage.core.fhir.validation.session import REFERENCE, Session, is_resource_type
 
 _REST = re.compile(r"https?://.*/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
@@ -60,12 +60,6 @@ def _full_url(entry: Item, url: Any, content: dict[str, Any], kind: Any, session
         session.add("invalid", text, entry.place)
 
 
-def _same_id(entry: Any, ident: str) -> bool:
-    if type(entry) is not dict or type(entry.get("resource")) is not dict:
-        return False
-    return str(entry.get("fullUrl", "")) == f"urn:uuid:{ident}"
-
-
 def reference(item: Item, definition: ElementDef | None, session: Session) -> None:
     """One Reference: where it leads within the bundle, and whether what is there has the right type."""
     text = item.value.get("reference")
@@ -86,7 +80,8 @@ def reference(item: Item, definition: ElementDef | None, session: Session) -> No
     kind = bundle.get("type")
     plain = text.partition("#")[0]
     match = REFERENCE.fullmatch(plain)
-    entries = entries_for(plain, frame.full_url, bundle)
+    held = session.entries(bundle)
+    entries = held.meant_by(plain, frame.full_url)
     if len(entries) > 1:
         session.add(
             "invalid", "Plusieurs entrées du bundle répondent à cette référence : précisez la version.", item.place
@@ -104,9 +99,9 @@ def reference(item: Item, definition: ElementDef | None, session: Session) -> No
                 item.place,
             )
         return
-    same_id = [each for each in bundle.get("entry", ()) if _same_id(each, match[3])] if match is not None else []
-    if match is not None and same_id and same_id[0]["resource"].get("resourceType") != match[2]:
-        found = same_id[0]["resource"].get("resourceType")
+    same = held.by_url.get(f"urn:uuid:{match[3]}", []) if match is not None else []
+    if match is not None and same and same[0]["resource"].get("resourceType") != match[2]:
+        found = same[0]["resource"].get("resourceType")
         session.add(
             "invalid", f"L'entrée du bundle qui porte cet identifiant est de type {found}, pas {match[2]}.", item.place
         )
@@ -114,7 +109,7 @@ def reference(item: Item, definition: ElementDef | None, session: Session) -> No
         "Composition",
         "MessageHeader",
     ):
-        other = entries_for(plain.partition("/_history/")[0], frame.full_url, bundle) if "/_history/" in plain else []
+        other = held.meant_by(plain.partition("/_history/")[0], frame.full_url) if "/_history/" in plain else []
         if other:
             text = "Le bundle n'a pas la version désignée, mais il en a une autre de cette ressource."
             session.add("not-found", text, item.place, "warning")

@@ -35,9 +35,9 @@ def check_profile(item: Item, canonical: str, session: Session, *, severity: str
         session.add("structure", text, item.place)
         return
     session.verdicts.setdefault(key, True)
-    before = _errors(session)
+    before = session.errors
     check(shape, item, session)
-    session.verdicts[key] = _errors(session) == before
+    session.verdicts[key] = session.errors == before
 
 
 def _suits(shape: Shape, item: Item) -> bool:
@@ -50,10 +50,6 @@ def is_base(canonical: str, type_name: str) -> bool:
     """Whether a canonical names a base type of R4 that this type is: nothing more to check."""
     name = canonical.partition("|")[0].removeprefix(STRUCTURE)
     return bool(definitions.kind(name)) and definitions.is_a(type_name, name)
-
-
-def _errors(session: Session) -> int:
-    return sum(1 for each in session.issues if each.severity == "error")
 
 
 def conforms_to(item: Item, canonical: str, session: Session) -> bool:
@@ -75,6 +71,7 @@ def conforms_to(item: Item, canonical: str, session: Session) -> bool:
         session.registry, session.options, session.terminology, steps=session.steps, verdicts=session.verdicts
     )
     quiet.depth = session.depth + 1
+    quiet.bundles = session.bundles
     try:
         if quiet.depth > 20:
             return True
@@ -82,7 +79,7 @@ def conforms_to(item: Item, canonical: str, session: Session) -> bool:
     except Enough:
         pass
     session.steps = quiet.steps
-    session.verdicts[key] = not _errors(quiet)
+    session.verdicts[key] = not quiet.errors
     return session.verdicts[key]
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from virage.core.fhir import fhirpath
+from virage.core.fhir.fhirpath.evaluation import GUEST_STEPS, MAX_STEPS
 from virage.core.fhir.validation.items import Item
 from virage.core.fhir.validation.session import Session
 
@@ -23,7 +24,7 @@ def run(key: str, severity: str, expression: str, item: Item, session: Session, 
         return
     expression = MENDED.get(key, expression)
     try:
-        holds = holds_on(expression, item, session)
+        holds = holds_on(expression, item, session, MAX_STEPS if not source else GUEST_STEPS)
     except fhirpath.FhirPathError:
         text = f"La règle {key} n'a pu être évaluée ici : son expression n'est pas comprise."
         session.add("processing", text, item.place, "information")
@@ -34,7 +35,7 @@ def run(key: str, severity: str, expression: str, item: Item, session: Session, 
         session.add("invariant", f"La règle {key} n'est pas respectée{where} : {expression}", item.place, level)
 
 
-def holds_on(expression: str, item: Item, session: Session) -> bool:
+def holds_on(expression: str, item: Item, session: Session, steps: int = GUEST_STEPS) -> bool:
     """Whether an expression is true on an element. Raises FhirPathError when it cannot be evaluated."""
     frame = item.frame
     value: Any = item.value
@@ -63,4 +64,5 @@ def holds_on(expression: str, item: Item, session: Session) -> bool:
         resolver=find,
         terminology=session.terminology,
         conforms=conforms,
+        steps=steps,
     )

@@ -50,12 +50,15 @@ class Session:
     terminology: Terminology = None  # type: ignore[assignment]  # set just below when none is given
     issues: list[Issue] = field(default_factory=list)
     steps: int = 0
+    errors: int = 0
+    others: int = 0
     #: (identity of a value, profile) under way or decided: cyclic profiles end there
     verdicts: dict[tuple[int, str], bool] = field(default_factory=dict)
     #: the same, once written
     reported: set[tuple[int, str]] = field(default_factory=set)
     #: fetched resources, kept so that their identities stay theirs
     kept: list[Mapping[str, Any]] = field(default_factory=list)
+    bundles: dict[int, "Entries"] = field(default_factory=dict)
     seen: set[tuple[str, str, str]] = field(default_factory=set)
     depth: int = 0
 
@@ -70,9 +73,18 @@ class Session:
         if key in self.seen:
             return
         self.seen.add(key)
+        # Many warnings must not hide an error that comes later.
+        if severity != "error":
+            self.others += 1
+            if self.others > MAX_ISSUES:
+                return
         self.issues.append(Issue(code, text, where, severity))
-        if len(self.issues) >= MAX_ISSUES:
-            raise Enough
+        if severity == "error":
+            self.errors += 1
+            if self.errors >= MAX_ISSUES:
+                text = f"Plus de {MAX_ISSUES} erreurs : le contrôle s'arrête là. Corrigez celles-ci puis recommencez."
+                self.issues.append(Issue("too-costly", text, where, "information"))
+                raise Enough
 
     def spend(self) -> None:
         """Count one shape met. Raises Enough, with a finding, when the work has no end."""
@@ -81,6 +93,13 @@ class Session:
             text = "Ce contrôle demande trop de calcul : allégez la ressource ou le profil."
             self.issues.append(Issue("too-costly", text, "", "error"))
             raise Enough
+
+    def entries(self, bundle: Mapping[str, Any]) -> "Entries":
+        """The entries of a bundle, ready to be looked up."""
+        found = self.bundles.get(id(bundle))
+        if found is None:
+            found = self.bundles[id(bundle)] = Entries(bundle)
+        return found
 
     def resolve(self, reference: str, frame: Frame) -> tuple[Mapping[str, Any], Frame] | None:
         """The resource that a literal reference points at, from within `frame`, with its own frame."""
@@ -113,7 +132,7 @@ class Session:
         current: Frame | None = frame
         while current is not None:
             if current.bundle is not None:
-                entries = entries_for(reference, current.full_url, current.bundle)
+                entries = self.entries(current.bundle).meant_by(reference, current.full_url)
                 if entries:
                     entry = entries[0]
                     return entry["resource"], Frame(
@@ -137,35 +156,36 @@ def _parameter(reference: str, holder: Mapping[str, Any]) -> Mapping[str, Any] |
     return None
 
 
-def entries_for(reference: str, full_url: str, bundle: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Entries of a bundle that a reference from the entry `full_url` may mean, by the rules of R4 (bundle.html#references)."""
-    entries: list[Mapping[str, Any]] = [
-        each
-        for each in bundle.get("entry", ())
-        if type(each) is dict and type(each.get("resource")) is dict and type(each.get("fullUrl", "")) is str
-    ]
-    match = REFERENCE.fullmatch(reference)
-    plain = reference.partition("/_history/")[0]
-    if match is None or match[1]:
-        return _version([each for each in entries if each.get("fullUrl") == plain], match)
-    base = REFERENCE.fullmatch(full_url)
-    if base is not None and base[1]:
-        wanted = f"{base[1]}/{match[2]}/{match[3]}"
-        found = [each for each in entries if each.get("fullUrl") == wanted]
-        if found:
-            return _version(found, match)
-        return []
-    # Without a server address around, an id alone means entries that have no other identity (in a document, no urn).
-    strict = bundle.get("type") == "document"
-    return _version(
-        [
-            each
-            for each in entries
-            if (each["resource"].get("resourceType"), each["resource"].get("id")) == (match[2], match[3])
-            and not (strict and each.get("fullUrl", "").startswith("urn:"))
-        ],
-        match,
-    )
+class Entries:
+    """The entries of a bundle, by what references may call them; made once for a bundle."""
+
+    def __init__(self, bundle: Mapping[str, Any]) -> None:
+        self.bundle = bundle
+        self.by_url: dict[str, list[Mapping[str, Any]]] = {}
+        self.by_id: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
+        for each in bundle.get("entry", ()):
+            content = each.get("resource") if type(each) is dict else None
+            url = each.get("fullUrl", "") if type(each) is dict else None
+            if type(content) is not dict or type(url) is not str:
+                continue
+            self.by_url.setdefault(url, []).append(each)
+            kind, ident = content.get("resourceType"), content.get("id")
+            if type(kind) is str and type(ident) is str:
+                self.by_id.setdefault((kind, ident), []).append(each)
+
+    def meant_by(self, reference: str, full_url: str) -> list[Mapping[str, Any]]:
+        """Entries that a reference from the entry `full_url` may mean, by the rules of R4 (bundle.html#references)."""
+        match = REFERENCE.fullmatch(reference)
+        if match is None or match[1]:
+            return _version(self.by_url.get(reference.partition("/_history/")[0], []), match)
+        base = REFERENCE.fullmatch(full_url)
+        if base is not None and base[1]:
+            return _version(self.by_url.get(f"{base[1]}/{match[2]}/{match[3]}", []), match)
+        # Without a server address around, an id alone means entries of no other identity (in a document, no urn).
+        found = self.by_id.get((match[2], match[3]), [])
+        if self.bundle.get("type") == "document":
+            found = [each for each in found if not each.get("fullUrl", "").startswith("urn:")]
+        return _version(found, match)
 
 
 def _version(entries: list[Mapping[str, Any]], match: re.Match[str] | None) -> list[Mapping[str, Any]]:
