@@ -1,5 +1,9 @@
 """The life of one document over the real router and the real database."""
 
+from typing import Any
+
+import pytest
+
 from tests.services.dmp.world import BASE, COLLEAGUE, DENTIST, DOCTOR, MASKED, NURSE, SOFTWARE, World, breaking
 from virage.core import audit
 
@@ -269,3 +273,58 @@ def test_the_holder_deposits_a_document_of_her_own(world: World) -> None:
     assert world.found(world.patient).ids == []
     body["author"] = [{"reference": "#auteur"}]
     assert world.ask(world.patient, "POST", "DocumentReference", body).status == 403
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        {"identifier": {"system": "https://rpps.esante.gouv.fr", "value": DOCTOR.rpps}},
+        {"reference": f"Practitioner?identifier=urn:oid:1.2.250.1.71.4.2.1|{DOCTOR.subject}"},
+        {"reference": "#role"},
+        {"reference": "#role-of"},
+    ],
+    ids=["identifier", "conditional", "role", "role of a practitioner"],
+)
+def test_authors_are_named_in_many_ways(world: World, author: dict[str, Any]) -> None:
+    national = [{"system": "urn:oid:1.2.250.1.71.4.2.1", "value": DOCTOR.subject}]
+    body = world.reference(world.cda())
+    body["contained"] = [
+        {"resourceType": "PractitionerRole", "id": "role", "identifier": national},
+        {"resourceType": "PractitionerRole", "id": "role-of", "practitioner": {"reference": "#auteur"}},
+        *body["contained"],
+    ]
+    body["author"] = [author]
+    answer = world.ask(DOCTOR, "POST", "DocumentReference", body)
+    assert answer.status == 201, answer.body
+    assert answer.json["author"][0]["identifier"]["value"] == DOCTOR.subject
+    assert world.ask(COLLEAGUE, "POST", "DocumentReference", body).status == 403
+
+
+@pytest.mark.parametrize("form", ["local", "absolute", "contained", "identifier", "entry"])
+def test_patients_are_named_in_many_ways(world: World, form: str) -> None:
+    system, _, number = world.ins.partition("|")
+    person = {"resourceType": "Patient", "id": "moi", "identifier": [{"system": system, "value": number}]}
+    body = world.lot(world.cda())
+    document = body["entry"][1]["resource"]
+    if form == "contained":
+        document["contained"].append(person)
+    if form == "entry":
+        body["entry"].append(
+            {
+                "fullUrl": "urn:uuid:44444444-4444-4444-8444-444444444444",
+                "resource": person,
+                "request": {"method": "POST", "url": "Patient"},
+            }
+        )
+    document["subject"] = {
+        "local": {"reference": "Patient/pat-1"},
+        "absolute": {"reference": "http://test.local/ins/fhir/Patient/pat-1"},
+        "contained": {"reference": "#moi"},
+        "identifier": {"identifier": {"system": system, "value": number}},
+        "entry": {"reference": "urn:uuid:44444444-4444-4444-8444-444444444444"},
+    }[form]
+    answer = world.ask(DOCTOR, "POST", "", body)
+    assert answer.status == 200, answer.body
+    assert len(answer.json["entry"]) == len(body["entry"])
+    (found,) = world.found(DOCTOR).json["entry"]
+    assert found["resource"]["subject"]["reference"] == "Patient/pat-1"

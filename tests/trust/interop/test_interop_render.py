@@ -48,6 +48,7 @@ def test_the_page_shows_header_and_sections_escaped(n3: bytes) -> None:
     text = render(n3)
     assert "Asthme &lt;léger&gt;" in text
     assert "<h3>Problèmes</h3>" in text
+    assert "<h2>Problèmes</h2>" in page(n3)
     assert "5 mars 2026 à 10 h 30" in text
     assert "Anne ESSAI" in text
     parsed(text)

@@ -76,9 +76,12 @@ def _row(node: Any, media: Media, *, head: bool) -> str:
     for cell in node:
         name = local_name(cell)
         if name in _CELL:
+            inside = _inside(cell, media)
+            if not inside.strip():
+                name = "td"  # a header without words is none
             scope = (' scope="col"' if head else ' scope="row"') if name == "th" else ""
             spans = _span(cell, "colspan") + _span(cell, "rowspan")
-            cells.append(f"<{name}{scope}{spans}>{_inside(cell, media)}</{name}>")
+            cells.append(f"<{name}{scope}{spans}>{inside}</{name}>")
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -94,7 +97,7 @@ def _table(node: Any, media: Media) -> str:
         elif name == "tr":
             parts.append(_row(child, media, head=False))
     return (
-        '<div class="fr-table cda-table" role="region" aria-label="Tableau" tabindex="0">'
+        '<div class="fr-table cda-table" role="group" aria-label="Tableau" tabindex="0">'
         f"<table>{''.join(parts)}</table></div>"
     )
 

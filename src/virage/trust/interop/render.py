@@ -29,7 +29,7 @@ _MONTHS = [
 ]
 _SEXES = {"M": "Masculin", "F": "Féminin", "U": "Indéterminé"}
 _CONFIDENTIALITY = {"N": "Normale", "R": "Restreinte", "V": "Très restreinte"}
-_MAX_SECTIONS_DEPTH = 5
+_DEEPEST_HEADING = 6
 
 
 def french_date(value: str) -> str:
@@ -180,7 +180,9 @@ def _sections(nodes: list[Any], media: "_Media", level: int) -> Iterator[str]:
         heading = f"<h{level}>{escape(title)}</h{level}>" if title else ""
         text = find(node, "text")
         inside = narrative.html(text, media.show) if text is not None else ""
-        below = "".join(_sections(find_all(node, "component/section"), media, min(level + 1, _MAX_SECTIONS_DEPTH + 1)))
+        below = "".join(
+            _sections(find_all(node, "component/section"), media, min(level + 1, _DEEPEST_HEADING) if title else level)
+        )
         yield f'<section class="cda-section">{heading}{inside}{below}</section>'
 
 
