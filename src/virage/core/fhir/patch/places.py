@@ -85,6 +85,8 @@ def _evaluated(resource: dict[str, Any], path: str, where: str) -> list[Place]:
     from virage.core.fhir import fhirpath
 
     found: list[Place] = []
-    for plain in fhirpath.paths(path, resource):
-        found += locate(resource, plain, where)
+    for item in fhirpath.compile(path).typed(resource):
+        if not item.path:
+            raise patch.PatchFailed("Le chemin calcule une valeur au lieu de désigner un élément.", path=where)
+        found += locate(resource, item.path, where)
     return found
