@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from virage.core.fhir.store import Version
 
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,18})"?\Z')
-_RESULT_ONLY = frozenset({"_count", "_sort", "_include", "_revinclude", "_summary", "_elements", "_total", "_format"})
+_RESULT_ONLY = frozenset(
+    {"_count", "_sort", "_include", "_revinclude", "_summary", "_elements", "_total", "_format", "_pretty"}
+)
 
 
 class PreconditionFailed(VirageError):

@@ -174,14 +174,9 @@ def everything(request: FhirRequest, service: FhirService) -> FhirResponse:
 
 def evaluate(request: FhirRequest, service: FhirService) -> FhirResponse:
     """$fhirpath: an expression evaluated on a resource; one `result` for each result, with its type."""
-    from virage.core.fhir.fhirpath import operation
+    from virage.core.fhir.fhirpath.operation import evaluate_operation
 
-    given = inputs(request)
-    expression = text_of(given, "expression")
-    resource = next((part["resource"] for part in given if part["name"] == "resource" and "resource" in part), None)
-    if not expression:
-        raise Malformed("Il manque l'expression.", code="FHIR.PARAMETERS", issue="required", path="expression")
-    return FhirResponse.of(operation.evaluate(expression, resource))
+    return FhirResponse.of(evaluate_operation({"resourceType": "Parameters", "parameter": inputs(request)}))
 
 
 STANDARD = (

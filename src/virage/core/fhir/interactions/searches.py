@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 DEFAULT_COUNT = 50
 MOST = 1000
 _TOTALS = ("none", "estimate", "accurate")
-_OURS = frozenset({"_count", "_total", "_cursor", "_type"}) | prefer.RESULT_PARAMETERS
+# `_totalMethod` is the word of a widely used client (fhirpy) for `_total`; it always comes with `_count=0`.
+_OURS = frozenset({"_count", "_total", "_totalMethod", "_cursor", "_type"}) | prefer.RESULT_PARAMETERS
 
 
 def search(request: FhirRequest, service: FhirService) -> FhirResponse:

@@ -20,11 +20,17 @@ _PATCH_TRIES = 8
 
 
 def create(request: FhirRequest, service: FhirService) -> FhirResponse:
-    """POST [type]; with If-None-Exist only when nothing meets the criteria. 201, 200, 412, 422."""
+    """POST [type]; with If-None-Exist only when nothing meets the criteria. 201, 200, 412, 422.
+
+    Criteria in the address instead of the header, as some clients write them, are taken the same way: to create regardless
+    would make the very double that the client wanted to avoid.
+    """
     rule = rights.rule(request, service)
     resource = incoming(request, service)
     resource.pop("id", None)
     text = request.headers.get("if-none-exist")
+    if text is None and any(name not in prefer.RESULT_PARAMETERS for name, _ in request.params):
+        text = request.query
 
     def make() -> FhirResponse:
         id = request.assigned_id or None
