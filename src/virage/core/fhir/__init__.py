@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virage.core.fhir.request import FhirRequest, FhirResponse
-    from virage.core.fhir.service import SHARED, FhirService, Operation, register_egress
-    from virage.core.fhir.store import Store, Version, patient_key, space
+    from virage.core.fhir.service import SHARED, FhirService, Operation, register_egress, register_ingress
+    from virage.core.fhir.store import Store, Version, patient_key
+    from virage.core.fhir.store.space import space
 
 _HOMES = {
     "SHARED": "service",
