@@ -189,7 +189,9 @@ def test_whatever_comes_in(peopled, caplog, method, segments, query, body, kind,
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=BODIES, url=st.sampled_from(["Patient", "Patient/p", "Observation/o", "", "Patient/$validate", "$fhirpath"]))
+@given(
+    body=BODIES, url=st.sampled_from(["Patient", "Patient/p", "Observation/o", "", "Patient/$validate", "$fhirpath"])
+)
 def test_warped_bodies_where_they_belong(peopled, caplog, body, url):
     method = "PUT" if "/" in url and "$" not in url else "POST"
     before = written()
