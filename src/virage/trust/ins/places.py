@@ -5,6 +5,9 @@ import gzip
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
+
+from virage.core import settings
 
 _DATA = files("virage.trust.ins") / "data"
 UNKNOWN = "99999"
@@ -37,7 +40,21 @@ def table() -> dict[str, Place]:
         found[row[0]] = Place(*row[:7], population=int(row[7]))
     for code, name in csv.reader((_DATA / "pays.csv").read_text("utf-8").splitlines()[2:], delimiter=";"):
         found[code] = Place(code, name, "P")
-    return found
+    return {**found, **supplement()}
+
+
+def supplement_path() -> Path:
+    """Where `virage load cog` keeps what it was given."""
+    return settings.home() / "tables" / "places.csv"
+
+
+def supplement() -> dict[str, Place]:
+    """Places that were loaded on top of the committed ones, by code."""
+    path = supplement_path()
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row[0]: Place(*row[:7], population=int(row[7])) for row in csv.reader(file, delimiter=";")}
 
 
 def find(code: str) -> Place | None:
