@@ -149,3 +149,16 @@ def test_the_face_for_other_rooms(world: World) -> None:
     }
     with pytest.raises(Forbidden):
         dmp.documents_for(NURSE, "pat-1")
+
+
+def test_hidden_documents_show_after_a_month(world: World) -> None:
+    document = world.published()
+    actions.hide_from_patient(by=DOCTOR, document=document)
+    now = datetime.now(UTC)
+    assert actions.tell_waiting(by=SYSTEM, now=now + timedelta(days=13)) == 0
+    assert actions.tell_waiting(by=SYSTEM, now=now + timedelta(days=14, hours=1)) == 1
+    assert actions.tell_waiting(by=SYSTEM, now=now + timedelta(days=16)) == 0
+    assert actions.release_due(by=SYSTEM, now=now + timedelta(days=29)) == 0
+    assert world.found(world.patient).ids == []
+    assert actions.release_due(by=SYSTEM, now=now + timedelta(days=31)) == 1
+    assert world.found(world.patient).ids == [document]

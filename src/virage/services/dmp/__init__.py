@@ -7,7 +7,7 @@ santé » (PDSm 3.1), IHE MHD; arrêté of 26/10/2023 (rights matrix). Left out:
 Doors for other rooms: `documents_for`, `retrieve`, `traces_for`, `record_state`, `permissions`, `records_open_to`, `rights`,
 `bulk_seed`, and the actions. Events: `dmp.notified`, `.opposed`, `.opened`, `.closed`, `.reopened`, `.destroyed`,
 `.published`, `.replaced`, `.masked`, `.unmasked`, `.hidden`, `.released`, `.archived`, `.unarchived`, `.withdrawn`,
-`.authorised`, `.blocked`, `.unblocked`, `.treating_doctor`, `.glass_broken`; payloads hold ids only.
+`.authorised`, `.blocked`, `.unblocked`, `.treating_doctor`, `.update_waiting`, `.glass_broken`; payloads hold ids only.
 """
 
 from importlib import import_module

@@ -17,3 +17,11 @@ def destroy_records(timestamp: int) -> None:
     """Destroys the records closed for ten years."""
     while actions.destroy_due(by=system("dmp")):
         pass
+
+
+@periodic("10 4 * * *")
+def show_hidden_documents(timestamp: int) -> None:
+    """Tells the holders whom an update waits for, then shows what was kept from its holder for a month."""
+    actions.tell_waiting(by=system("dmp"))
+    while actions.release_due(by=system("dmp")):
+        pass

@@ -1,5 +1,6 @@
 """Every change of state of the shared record. Keyword arguments only, `by` first; each is one transaction with its trace."""
 
+from virage.services.dmp.actions.announcements import release_due, tell_waiting
 from virage.services.dmp.actions.documents import (
     Deposited,
     archive,
@@ -34,7 +35,9 @@ __all__ = [
     "publish",
     "refuse_emergency",
     "release",
+    "release_due",
     "reopen",
+    "tell_waiting",
     "unarchive",
     "unblock",
     "unmask",

@@ -1,7 +1,7 @@
 """Documents: published, replaced, masked, hidden, archived, withdrawn."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +11,13 @@ from virage.core.callers import Caller
 from virage.core.errors import Conflict, Forbidden, Invalid, Issue
 from virage.core.fhir import FhirRequest, Version
 from virage.core.fhir import patch as patching
+from virage.core.fhir.store import StaleVersion
 from virage.services.dmp import access, codes, identities, queries, registration, rules
 from virage.services.dmp.models import Content
 from virage.services.dmp.rules import metadata
 from virage.services.dmp.submission import Deposit, Submission, identifiers_of, idnat, is_lot, subject_pointers
+
+_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +266,17 @@ def _named(change: metadata.Change) -> list[tuple[str, str]]:
     return found
 
 
-def update_metadata(*, by: Caller, document: str, after: Mapping[str, Any]) -> Version:
+def update_metadata(*, by: Caller, document: str, after: Mapping[str, Any], if_match: int | None = None) -> Version:
     """Changes status, labels or archiving of a document to what `after` says.
 
-    Raises `Unknown`, `NotChangeable` (405) when anything else differs, `Forbidden` when this person may not (traced),
-    `Invalid`. A change of nothing writes nothing.
+    `if_match` is the version that `after` was made from. Raises `Unknown`, `NotChangeable` (405) when anything else differs,
+    `Forbidden` when this person may not (traced), `Invalid`, `StaleVersion` (412). A change of nothing writes nothing.
     """
     version = queries.require(document)
+    if if_match is not None and version.version != if_match:
+        raise StaleVersion(
+            "Ce document a changé depuis que vous l'avez lu : relisez-le, puis refaites votre modification."
+        )
     before = version.resource
     patient = queries.patient_of(before)
     change = metadata.change(before, after)
@@ -279,7 +286,9 @@ def update_metadata(*, by: Caller, document: str, after: Mapping[str, Any]) -> V
     _require_entry(by, version, names[0][0])
     try:
         metadata.require_right(
-            change, author=access.is_author(by, before), holder=by.kind == "citizen" and by.patient == patient
+            change,
+            author=by.kind == "system" or access.is_author(by, before),
+            holder=by.kind == "citizen" and by.patient == patient,
         )
     except Forbidden as refusal:
         if not db.in_transaction():
@@ -314,11 +323,19 @@ def _require_entry(by: Caller, version: Version, action: str) -> None:
         raise access.refuse(by, patient, action, seen, (version.reference,))
 
 
+def _retried(by: Caller, document: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Version:
+    """Changes what is there now, again when somebody else wrote in between."""
+    for _ in range(_TRIES):
+        version = queries.require(document)
+        try:
+            return update_metadata(by=by, document=document, after=change(version.resource), if_match=version.version)
+        except StaleVersion:
+            continue
+    raise Conflict("Ce document change trop vite en ce moment : recommencez.", code="DMP.BUSY", issue="lock-error")
+
+
 def _relabel(by: Caller, document: str, add: Sequence[str], remove: Sequence[str]) -> Version:
-    resource = queries.require(document).resource
-    return update_metadata(
-        by=by, document=document, after={**resource, "securityLabel": metadata.relabelled(resource, add, remove)}
-    )
+    return _retried(by, document, lambda old: {**old, "securityLabel": metadata.relabelled(old, add, remove)})
 
 
 def mask(*, by: Caller, document: str) -> Version:
@@ -342,10 +359,11 @@ def release(*, by: Caller, document: str) -> Version:
 
 
 def _archived(by: Caller, document: str, value: bool) -> Version:
-    resource = queries.require(document).resource
-    others = [one for one in resource.get("extension") or () if one.get("url") != codes.IS_ARCHIVED]
-    extension = [*others, {"url": codes.IS_ARCHIVED, "valueBoolean": value}]
-    return update_metadata(by=by, document=document, after={**resource, "extension": extension})
+    def change(old: dict[str, Any]) -> dict[str, Any]:
+        others = [one for one in old.get("extension") or () if one.get("url") != codes.IS_ARCHIVED]
+        return {**old, "extension": [*others, {"url": codes.IS_ARCHIVED, "valueBoolean": value}]}
+
+    return _retried(by, document, change)
 
 
 def archive(*, by: Caller, document: str) -> Version:
@@ -360,5 +378,4 @@ def unarchive(*, by: Caller, document: str) -> Version:
 
 def withdraw(*, by: Caller, document: str) -> Version:
     """Withdraws a document published in error: nobody reads it any more, its bytes stay for the law. By the author alone."""
-    resource = queries.require(document).resource
-    return update_metadata(by=by, document=document, after={**resource, "status": "entered-in-error"})
+    return _retried(by, document, lambda old: {**old, "status": "entered-in-error"})

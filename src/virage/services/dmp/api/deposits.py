@@ -3,13 +3,15 @@
 from typing import Any
 
 from virage.core.access import Everything
-from virage.core.errors import Issue, Malformed, VirageError
+from virage.core.errors import Conflict, Issue, Malformed, VirageError
 from virage.core.fhir import FhirRequest, FhirResponse, FhirService, conditional, json, outcome
 from virage.core.fhir import patch as patching
 from virage.core.fhir.interactions import rights, writes
-from virage.core.fhir.store import Version
+from virage.core.fhir.store import StaleVersion, Version
 from virage.services.dmp import access, actions, queries, submission
 from virage.services.dmp.api import answers, whose
+
+_PATCH_TRIES = 8
 
 
 def _scoped(request: FhirRequest, service: FhirService, interaction: str, type_: str = "DocumentReference") -> None:
@@ -113,11 +115,21 @@ def patch(request: FhirRequest, service: FhirService) -> FhirResponse:
     """Status, securityLabel and isArchived of a document, by id or by business identifier. 200, 400, 403, 404, 405, 412, 422."""
     _scoped(request, service, "patch")
     change = patching.parse(request)
-    version = queries.require(request.id) if request.id else whose.only_document(request)
     wanted = conditional.if_match(request)
-    if wanted is not None and wanted != version.version:
-        raise writes.stale(version.version)
-    after = change(version.resource)
-    writes.check(after)
-    written = actions.update_metadata(by=request.caller, document=version.id, after=after)
-    return answers.present(request, service, written)
+    for _ in range(_PATCH_TRIES):
+        version = queries.require(request.id) if request.id else whose.only_document(request)
+        if wanted is not None and wanted != version.version:
+            raise writes.stale(version.version)
+        after = change(version.resource)
+        writes.check(after)
+        try:
+            written = actions.update_metadata(
+                by=request.caller, document=version.id, after=after, if_match=version.version
+            )
+        except StaleVersion:
+            # Somebody wrote in between: patch what they wrote, unless the client had named its version.
+            if wanted is not None:
+                raise
+            continue
+        return answers.present(request, service, written)
+    raise Conflict("Ce document change trop vite en ce moment : recommencez.", code="DMP.BUSY", issue="lock-error")

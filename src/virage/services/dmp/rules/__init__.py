@@ -9,24 +9,28 @@ from virage.services.dmp.rules.consultation import (
     may_consult,
     may_feed,
 )
-from virage.services.dmp.rules.lifecycle import LABELS as STATE_LABELS
 from virage.services.dmp.rules.lifecycle import (
+    HIDDEN_DAYS,
     NOTICE_DAYS,
     RETENTION_YEARS,
+    WAITING_DAYS,
     State,
     destruction_date,
     move,
     opening_date,
 )
+from virage.services.dmp.rules.lifecycle import LABELS as STATE_LABELS
 
 __all__ = [
     "AUTHORISED_MODES",
     "BREAK_GLASS",
+    "HIDDEN_DAYS",
     "NORMAL",
     "NOTICE_DAYS",
     "REGULATION",
     "RETENTION_YEARS",
     "STATE_LABELS",
+    "WAITING_DAYS",
     "Rights",
     "State",
     "destruction_date",

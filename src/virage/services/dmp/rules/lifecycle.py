@@ -12,6 +12,10 @@ from virage.core.errors import Conflict
 
 NOTICE_DAYS = 42
 RETENTION_YEARS = 10
+WAITING_DAYS = 14
+"""After these days without an announcement the holder hears that an update waits (R. 1111-53)."""
+HIDDEN_DAYS = 30
+"""After these days a document kept from its holder shows by itself (R. 1111-53: one month)."""
 
 
 class State(StrEnum):
