@@ -1,8 +1,10 @@
-"""Which tables a Citus cluster spreads, and by what: the patient compartment, so that one patient is on one node."""
+"""Spreading the tables over the machines of a Citus cluster, by patient compartment."""
 
-from virage.core.db import citus
+from virage.core import db
+from virage.core.db.citus import distribute as spread
 
-TABLES = {
+# Tables that follow the compartment are colocated: a patient's resources, past versions and index rows are on one shard.
+COLUMNS = {
     "fhir_resource": "compartment",
     "fhir_version": "compartment",
     "fhir_date": "compartment",
@@ -13,5 +15,14 @@ TABLES = {
 
 
 def distribute() -> list[str]:
-    """Spread the tables that are not yet; answers their names. Raises CitusMissing."""
-    return citus.distribute(TABLES)
+    """Distribute the tables of the store; gives the names of those that were not yet.
+
+    The function that queries use goes to every machine. Raises CitusMissing where the extension is absent. Source: Citus
+    documentation, `create_distributed_table` and `create_distributed_function`.
+    """
+    with db.transaction():
+        done = spread(COLUMNS)
+        if done:
+            with db.cursor() as cursor:
+                cursor.execute("SELECT create_distributed_function('fhir_in_bucket(bigint[], bigint)')")
+    return done

@@ -1,0 +1,200 @@
+"""Search evaluated plainly, resource by resource, from the definitions of FHIR R4 and with none of the index's code.
+
+Values are found by a small reader of its own for the few paths that the tests use; dates by datetime; strings by unicodedata.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+Resource = dict[str, Any]
+World = dict[str, Resource]
+
+PATHS: dict[str, dict[str, tuple[str, str]]] = {
+    "Observation": {
+        "code": ("token", "code"),
+        "status": ("token", "status"),
+        "category": ("token", "category"),
+        "subject": ("reference", "subject"),
+        "patient": ("reference", "subject"),
+        "performer": ("reference", "performer"),
+        "date": ("date", "effectiveDateTime|effectivePeriod"),
+        "value-quantity": ("quantity", "valueQuantity"),
+        "combo-code": ("token", "code|component.code"),
+        "component-code": ("token", "component.code"),
+    },
+    "Patient": {
+        "family": ("string", "name.family"),
+        "given": ("string", "name.given"),
+        "gender": ("token", "gender"),
+        "active": ("token", "active"),
+        "birthdate": ("date", "birthDate"),
+        "identifier": ("token", "identifier"),
+        "general-practitioner": ("reference", "generalPractitioner"),
+    },
+    "Practitioner": {"family": ("string", "name.family"), "identifier": ("token", "identifier")},
+}
+
+
+def values(resource: Any, path: str) -> list[Any]:
+    found: list[Any] = []
+    for way in path.split("|"):
+        items = [resource]
+        for name in way.split("."):
+            below: list[Any] = []
+            for item in items:
+                value = item.get(name) if isinstance(item, dict) else None
+                below += value if isinstance(value, list) else [] if value is None else [value]
+            items = below
+        found += items
+    return found
+
+
+def codings(value: Any) -> list[tuple[str | None, str | None]]:
+    if isinstance(value, bool):
+        return [(None, "true" if value else "false")]
+    if isinstance(value, str):
+        return [(None, value)]
+    if "coding" in value:
+        return [(coding.get("system"), coding.get("code")) for coding in value["coding"]]
+    return [(value.get("system"), value.get("value", value.get("code")))]
+
+
+def token(value: Any, wanted: str) -> bool:
+    for system, code in codings(value):
+        if "|" not in wanted:
+            if code == wanted:
+                return True
+            continue
+        asked_system, asked_code = wanted.split("|")
+        if asked_code and code != asked_code:
+            continue
+        if asked_system and system != asked_system:
+            continue
+        if not asked_system and system:
+            continue
+        if asked_code or system == asked_system:
+            return True
+    return False
+
+
+def fold(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)).lower()
+
+
+def span(text: str) -> tuple[datetime, datetime]:
+    if len(text) == 4:
+        return datetime(int(text), 1, 1, tzinfo=UTC), datetime(int(text) + 1, 1, 1, tzinfo=UTC)
+    if len(text) == 7:
+        year, month = map(int, text.split("-"))
+        return datetime(year, month, 1, tzinfo=UTC), datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    if len(text) == 10:
+        start = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        return start, start + timedelta(days=1)
+    start = datetime.fromisoformat(text)
+    return start, start + timedelta(seconds=1)
+
+
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def date(value: Any, wanted: str) -> bool:
+    prefix, text = (wanted[:2], wanted[2:]) if wanted[:1].isalpha() else ("eq", wanted)
+    low, high = span(text)
+    if isinstance(value, dict):
+        start = span(value["start"])[0] if "start" in value else FIRST
+        end = span(value["end"])[1] if "end" in value else LAST
+    else:
+        start, end = span(value)
+    within = low <= start and end <= high
+    return {
+        "eq": within,
+        "ne": not within,
+        "gt": end > high,
+        "lt": start < low,
+        "ge": end > high or within or start >= low,
+        "le": start < low or within or end <= high,
+        "sa": start >= high,
+        "eb": end <= low,
+    }[prefix]
+
+
+def quantity(value: Any, wanted: str) -> bool:
+    text, *unit = wanted.split("|")
+    prefix, text = (text[:2], text[2:]) if text[:1].isalpha() else ("eq", text)
+    if unit and unit[-1] and value.get("code") != unit[-1]:
+        return False
+    if len(unit) == 2 and unit[0] and value.get("system") != unit[0]:
+        return False
+    sought, held = Decimal(text), Decimal(str(value["value"]))
+    half = Decimal(5) * Decimal(10) ** (sought.as_tuple().exponent - 1)  # type: ignore[operator]
+    equal = sought - half <= held < sought + half
+    return {
+        "eq": equal,
+        "ne": not equal,
+        "gt": held > sought,
+        "lt": held < sought,
+        "ge": held >= sought,
+        "le": held <= sought,
+    }[prefix]
+
+
+def reference(value: Any, wanted: str) -> bool:
+    held = value.get("reference", "")
+    return held == wanted or ("/" not in wanted and held.endswith("/" + wanted))
+
+
+TESTS: dict[str, Callable[[Any, str], bool]] = {
+    "token": token,
+    "date": date,
+    "quantity": quantity,
+    "reference": reference,
+    "string": lambda value, wanted: fold(value).startswith(fold(wanted)),
+}
+
+
+def meets(world: World, resource: Resource, name: str, wanted: str) -> bool:
+    """Whether a resource meets one condition."""
+    type_ = resource["resourceType"]
+    if name.startswith("_has:"):
+        _, far, code, rest = name.split(":", 3)
+        own = f"{type_}/{resource['id']}"
+        return any(
+            other["resourceType"] == far
+            and any(held.get("reference") == own for held in values(other, PATHS[far][code][1]))
+            and meets(world, other, rest, wanted)
+            for other in world.values()
+        )
+    if "." in name:
+        head, rest = name.split(".", 1)
+        code, _, target = head.partition(":")
+        for held in values(resource, PATHS[type_][code][1]):
+            other = world.get(held.get("reference", ""))
+            if other is not None and other["resourceType"] == target and meets(world, other, rest, wanted):
+                return True
+        return False
+    code, _, modifier = name.partition(":")
+    kind, path = PATHS[type_][code]
+    found = values(resource, path)
+    if code == "patient":
+        found = [each for each in found if each.get("reference", "").startswith("Patient/")]
+    if modifier == "missing":
+        return (wanted == "true") == (not found)
+    alternatives = wanted.split(",")
+    if modifier == "exact":
+        return any(value in alternatives for value in found)
+    if modifier == "contains":
+        return any(fold(each) in fold(value) for value in found for each in alternatives)
+    met = any(TESTS[kind](value, each) for value in found for each in alternatives)
+    return not met if modifier == "not" else met
+
+
+def search(world: World, type_: str, params: list[tuple[str, str]]) -> list[str]:
+    """The ids of the resources of a type that meet every condition."""
+    return sorted(
+        resource["id"]
+        for resource in world.values()
+        if resource["resourceType"] == type_ and all(meets(world, resource, name, value) for name, value in params)
+    )

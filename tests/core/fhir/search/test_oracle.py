@@ -1,0 +1,100 @@
+"""Random resources and random queries: the store answers what a plain evaluation over all resources gives."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from virage.core import db as database
+from virage.core.callers import system
+from virage.core.fhir.store import Store, space
+
+sys.path.insert(0, str(Path(__file__).parent))
+import oracle
+from worlds import Maker
+
+BY = system("test")
+SEEDS = st.integers(0, 1_000_000)
+SLOW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+QUESTIONS, RULES = 60, 25
+
+
+class _Undone(Exception):
+    pass
+
+
+@pytest.fixture
+def store(db) -> Store:
+    return Store(space("fhir"))
+
+
+def undone(work) -> None:
+    """Each example in a transaction of its own, undone."""
+    try:
+        with database.transaction():
+            work()
+            raise _Undone
+    except _Undone:
+        pass
+
+
+@SLOW
+@given(seed=SEEDS)
+def test_the_store_answers_as_a_plain_evaluation_does(store, seed):
+    maker = Maker(seed)
+    world = maker.world()
+
+    def check():
+        answered = 0
+        store.load(list(world.values()), by=BY)
+        for number in range(QUESTIONS):
+            type_, params = maker.question()
+            expected = oracle.search(world, type_, params)
+            answered += bool(expected)
+            page = store.search(type_, params, total=True)
+            assert page.unknown == []
+            assert sorted(v.id for v in page.matches) == expected, (type_, params)
+            assert page.total == len(expected)
+            if number % 6 == 0:
+                assert sorted(walked(store, type_, params, maker.draw.randint(1, 4))) == expected, (
+                    "paged",
+                    type_,
+                    params,
+                )
+        assert answered > QUESTIONS / 4
+
+    undone(check)
+
+
+def walked(store: Store, type_: str, params, count: int) -> list[str]:
+    found, cursor = [], None
+    while True:
+        page = store.search(type_, params, count=count, cursor=cursor)
+        found += [v.id for v in page.matches]
+        cursor = page.next
+        if cursor is None:
+            return found
+
+
+@SLOW
+@given(seed=SEEDS)
+def test_an_access_rule_says_the_same_in_words_and_in_sql(store, seed):
+    maker = Maker(seed)
+    world = maker.world()
+
+    def check():
+        store.load(list(world.values()), by=BY)
+        for _ in range(RULES):
+            rule, type_ = maker.rule(), maker.pick("Patient", "Observation")
+            admitted = [
+                each["id"]
+                for each in world.values()
+                if each["resourceType"] == type_ and rule.admits(store.facts(each)).allowed
+            ]
+            page = store.search(type_, [], access=rule, total=True)
+            assert sorted(v.id for v in page.matches) == sorted(admitted), (type_, rule)
+            assert page.total == len(admitted)
+
+    undone(check)
