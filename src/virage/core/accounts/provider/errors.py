@@ -19,7 +19,8 @@ class OAuthError(VirageError):
     def body(self) -> dict[str, Any]:
         """The error as RFC 6749 (5.2) writes it: `error_description` has no accent, the protocol forbids them."""
         plain = unicodedata.normalize("NFKD", self.text.replace("’", "'").replace("«", "'").replace("»", "'"))
-        return {"error": self.error, "error_description": plain.encode("ascii", "ignore").decode().replace('"', "'")}
+        kept = [character for character in plain.replace('"', "'") if " " <= character <= "~" and character != "\\"]
+        return {"error": self.error, "error_description": "".join(kept)}
 
 
 class UnsafeReturn(VirageError):
