@@ -1,5 +1,6 @@
 """`virage serve`: the database, the web processes and the background work, as one tree that starts and ends in order."""
 
+import gc
 import http.client
 import multiprocessing
 import os
@@ -69,6 +70,7 @@ class House:
 
             self._worker = Worker()
             self._worker.start()
+        _let_go()  # this thread only waits from here on
         threading.Thread(target=self._announce, args=(on_ready,), name="ready", daemon=True).start()
         pause = 1.0
         while True:
@@ -170,7 +172,7 @@ def _granian(host: str, port: int) -> Any:
         interface=Interfaces.WSGI,
         workers=settings.number("VIRAGE_WORKERS", 1, 256),
         blocking_threads=settings.number("VIRAGE_THREADS", 1, 1024),
-        blocking_threads_idle_timeout=600,
+        blocking_threads_idle_timeout=20,  # an idle thread goes, and its connection with it: 20 MB each
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.error,
@@ -181,6 +183,12 @@ def _granian(host: str, port: int) -> Any:
     )
 
 
+def _let_go() -> None:
+    from django.db import connections
+
+    connections.close_all()
+
+
 def _load(target: str) -> Any:
     """In a web process: never outlive `virage serve`, then load the application."""
     parent = os.getppid()
@@ -189,7 +197,15 @@ def _load(target: str) -> Any:
         os._exit(1)
     from virage.site.wsgi import application
 
+    threading.Thread(target=_tidy, name="tidy", daemon=True).start()
     return application
+
+
+def _tidy() -> None:
+    """Collect now and then even at rest: the connection of a thread that has gone hangs in a cycle until then."""
+    while True:
+        time.sleep(30)
+        gc.collect()
 
 
 def ready_line(port: int) -> None:

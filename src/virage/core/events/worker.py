@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from virage.core.events import delivery
@@ -44,6 +45,16 @@ def _run_tasks(stop: threading.Event) -> None:
             pause = min(pause * 2, 10)
 
 
+def _alone(call_next: Callable[[], Any], context: object, worker: object) -> Any:
+    """Give each task a connection for its own time: between two tasks an open one would only hold memory."""
+    from django.db import connections
+
+    try:
+        return call_next()
+    finally:
+        connections.close_all()
+
+
 async def _tasks(stop: threading.Event) -> None:
     """Run procrastinate's worker until `stop`.
 
@@ -56,13 +67,15 @@ async def _tasks(stop: threading.Event) -> None:
     from procrastinate.psycopg_connector import PsycopgConnector
 
     parameters: dict[str, Any] = await asyncio.to_thread(connector_params)
-    connector = PsycopgConnector(min_size=1, max_size=3, kwargs=parameters)
+    connector = PsycopgConnector(min_size=1, max_size=2, kwargs=parameters)
     own = App(connector=connector, worker_defaults=app.worker_defaults)
     own.tasks = app.tasks
     own.periodic_registry = app.periodic_registry
     async with own.open_async():
         worker = asyncio.create_task(
-            own.run_worker_async(install_signal_handlers=False, delete_jobs="successful", concurrency=1)
+            own.run_worker_async(
+                install_signal_handlers=False, delete_jobs="successful", concurrency=1, task_middleware=[_alone]
+            )
         )
         while not worker.done() and not stop.is_set():
             await asyncio.wait([worker], timeout=0.25)
