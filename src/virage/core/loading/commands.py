@@ -22,13 +22,17 @@ def _load(options: Namespace) -> int:
     known = ", ".join(sorted(loading.LOADERS)) or "aucune"
     loader = loading.LOADERS.get(options.kind)
     if loader is None:
-        raise UsageError(f"sorte « {options.kind} » inconnue ; celles qui existent : {known}")
+        wrong = f"sorte « {options.kind} » inconnue" if options.kind else "dire quelle sorte de données charger"
+        raise UsageError(f"{wrong} ; celles qui existent : {known}")
     if not options.path:
         raise UsageError(f"donner le fichier à charger : virage load {options.kind} CHEMIN")
     path = Path(options.path)
     if not path.exists():
         raise UsageError(f"{path} n'existe pas")
-    report = loader.run(path, system("load"))
+    try:
+        report = loader.run(path, system("load"))
+    except (IsADirectoryError, PermissionError) as error:
+        raise UsageError(f"{path} ne peut pas être lu : {error.strerror}") from None
     sys.stdout.write(f"{options.kind} : {report.sentence()}\n")
     return 0
 
