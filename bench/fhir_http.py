@@ -1,0 +1,251 @@
+"""FHIR over HTTP beside its floors in the same run: read by id beside a constant, create beside bare inserts.
+
+    python bench/fhir_http.py [--clients 8] [--seconds 5] [--home FOLDER] [--json FILE]
+
+The server is the product's own (Granian, one web process) on an embedded PostgreSQL with durable commits; it also answers
+`/constant` with as many bytes as the resource that is read. Clients are processes, one connection each, with requests made
+ready before. Prints a table, and JSON when asked.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+READABLE = 500
+
+
+def observation(number: int) -> dict[str, Any]:
+    """An Observation of the usual size."""
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "category": [
+            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}
+        ],
+        "code": {"coding": [{"system": "http://loinc.org", "code": f"{number % 97}-4", "display": "Mesure"}]},
+        "subject": {"reference": f"Patient/bench-{number % 50}"},
+        "effectiveDateTime": f"2026-01-{number % 28 + 1:02d}T08:30:00Z",
+        "valueQuantity": {
+            "value": number % 300,
+            "unit": "mmol/L",
+            "system": "http://unitsofmeasure.org",
+            "code": "mmol/L",
+        },
+    }
+
+
+def load(target: str) -> Any:
+    """In the web process: the product's application, and a constant of the size that the bench tells."""
+    from virage.site.wsgi import application
+
+    size = int(Path(os.environ["VIRAGE_HOME"], "constant").read_text())
+    constant = b"x" * size
+    headers = [("Content-Type", "application/fhir+json; charset=utf-8"), ("Content-Length", str(size))]
+
+    def both(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/constant":
+            start_response("200 OK", headers)
+            return (constant,)
+        return application(environ, start_response)
+
+    return both
+
+
+def serve(port: int) -> int:
+    """The server process: database, schema, resources to read, a token; then the house until a signal."""
+    from virage.site import serve as site
+
+    house = site.House("127.0.0.1", port)
+    house.open()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "virage.site.settings")
+    import django
+
+    django.setup()
+    from virage.core import accounts, fhir
+    from virage.core.accounts.actions import ensure_account
+    from virage.core.callers import system
+    from virage.site import upgrade
+
+    upgrade.migrate(verbosity=0)
+    store = fhir.Store(fhir.space("fhir"))
+    by = system("bench")
+    made = [store.create(observation(number), by=by) for number in range(READABLE)]
+    scopes = frozenset({"system/*.cruds"})
+    account = ensure_account(by=by, login="bench", kind="software", name="Bench", scopes=scopes)
+    token = accounts.tokens.issue(accounts.caller_of(account, scopes=scopes), lifetime=3600)
+    home = Path(os.environ["VIRAGE_HOME"])
+    home.joinpath("constant").write_text(str(len(made[0].body)))
+    site._load = load
+    told = {"token": token, "ids": [version.id for version in made], "size": len(made[0].body)}
+
+    def ready() -> int:
+        home.joinpath("bench.json").write_text(json.dumps(told))
+        return 0
+
+    try:
+        return house.serve(ready)
+    finally:
+        house.close()
+
+
+def exchange(link: socket.socket, request: bytes) -> int:
+    """Send a request and read its whole answer; gives the status."""
+    link.sendall(request)
+    data = link.recv(65536)
+    while b"\r\n\r\n" not in data:
+        data += link.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+    while len(body) < length:
+        body += link.recv(65536)
+    return int(head[9:12])
+
+
+def http_client(port: int, requests: list[bytes], seconds: float, wanted: int, results: Any) -> None:
+    """One client: its latencies in seconds."""
+    link = socket.create_connection(("127.0.0.1", port))
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    draw = random.Random(os.getpid())
+    latencies = []
+    end = time.perf_counter() + seconds
+    while (started := time.perf_counter()) < end:
+        status = exchange(link, draw.choice(requests))
+        assert status == wanted, status
+        latencies.append(time.perf_counter() - started)
+    results.put(latencies)
+
+
+def insert_client(seconds: float, results: Any) -> None:
+    """One client of the database: the rows of a create, each table by one statement, sent together, one commit."""
+    import django
+
+    django.setup()
+    from virage.core import audit, db
+    from virage.core.callers import system
+    from virage.core.fhir import space
+    from virage.core.fhir.store import statements
+    from virage.core.fhir.store.writing import now, prepare, stamp
+
+    draw, here, by = random.Random(os.getpid()), space("fhir"), system("bench")
+    latencies = []
+    with db.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        resource = observation(draw.randrange(10**6))
+        ready, updated = prepare(here, resource, None, None), now()
+        body = stamp(resource, ready.id, 1, updated)
+        trace = audit.row(by=by, action="fhir.create", entities=(ready.id,))
+        started = time.perf_counter()
+        with db.transaction(), db.connection().connection.pipeline(), db.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO fhir_resource ({statements.COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s)",
+                (ready.compartment, ready.rid, 0, ready.code, 1, updated, ready.id, ready.tokens, body),
+            )
+            for (table, columns, _), rows in zip(statements.NARROW, ready.narrow, strict=True):
+                if rows:
+                    marks = ", ".join("(" + ", ".join(["%s"] * (2 + len(rows[0]))) + ")" for _ in rows)
+                    values = [value for row in rows for value in (ready.compartment, ready.rid, *row)]
+                    cursor.execute(f"INSERT INTO {table} (compartment, rid, {columns}) VALUES {marks}", values)
+            cursor.execute(f"{audit.INSERT} VALUES {audit.PLACEHOLDERS}", trace)
+        latencies.append(time.perf_counter() - started)
+    results.put(latencies)
+
+
+def measure(name: str, clients: int, seconds: float, work: Callable[..., None], *given: Any) -> dict[str, Any]:
+    """Run `work` in as many processes; rate, p50 and p99 in milliseconds."""
+    spawn = multiprocessing.get_context("spawn")
+    results = spawn.Queue()
+    processes = [spawn.Process(target=work, args=(*given, results)) for _ in range(clients)]
+    for process in processes:
+        process.start()
+    found = sorted(latency for _ in processes for latency in results.get(timeout=seconds + 60))
+    for process in processes:
+        process.join()
+    told = {
+        "name": name,
+        "rate": round(len(found) / seconds),
+        "p50_ms": round(found[len(found) // 2] * 1000, 2),
+        "p99_ms": round(found[int(len(found) * 0.99)] * 1000, 2),
+    }
+    print(f"| {name} | {told['rate']} | {told['p50_ms']} | {told['p99_ms']} |", flush=True)
+    return told
+
+
+def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+    """A whole HTTP/1.1 request."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+    head += "Accept: application/fhir+json\r\nContent-Type: application/fhir+json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        return serve(asked.serve)
+    home = asked.home or Path(tempfile.mkdtemp(prefix="virage-bench-"))
+    home.chmod(0o711)
+    home.joinpath("bench.json").unlink(missing_ok=True)
+    os.environ |= {"VIRAGE_HOME": str(home), "VIRAGE_SANDBOX": "1", "VIRAGE_TASKS": "0", "PORT": str(free_port())}
+    os.environ["DJANGO_SETTINGS_MODULE"] = "virage.site.settings"
+    port = int(os.environ["PORT"])
+    server = subprocess.Popen([sys.executable, __file__, "--serve", str(port)])
+    try:
+        while not home.joinpath("bench.json").exists():
+            if server.poll() is not None:
+                return 1
+            time.sleep(0.2)
+        told = json.loads(home.joinpath("bench.json").read_text())
+        token = told["token"]
+        print(f"{told['size']} bytes, {asked.clients} clients, {asked.seconds} s each\n")
+        print("| what | per second | p50 ms | p99 ms |\n|---|---|---|---|")
+        reads = [request("GET", f"/fhir/Observation/{id}", token) for id in told["ids"]]
+        creates = [
+            request("POST", "/fhir/Observation", token, json.dumps(observation(number)).encode())
+            for number in range(500)
+        ]
+        common = (asked.clients, asked.seconds)
+        results = [
+            measure("constant", *common, http_client, port, [request("GET", "/constant", token)], asked.seconds, 200),
+            measure("read by id", *common, http_client, port, reads, asked.seconds, 200),
+            measure("bare inserts", *common, insert_client, asked.seconds),
+            measure("create", *common, http_client, port, creates, asked.seconds, 201),
+        ]
+    finally:
+        server.terminate()
+        server.wait()
+    rates = {result["name"]: result["rate"] for result in results}
+    ratios = {
+        "read/constant": round(rates["read by id"] / rates["constant"], 2),
+        "create/bare": round(rates["create"] / rates["bare inserts"], 2),
+    }
+    print("\n" + ", ".join(f"{name} {value}" for name, value in ratios.items()))
+    if asked.json:
+        asked.json.write_text(json.dumps({"results": results, "ratios": ratios}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
