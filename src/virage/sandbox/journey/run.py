@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import httpx
 
+from virage.core.errors import VirageError
 from virage.sandbox.journey import steps
-from virage.sandbox.journey.client import JourneyFailed
 
 
 def play(journey: steps.Journey, tell: Callable[[str], None]) -> bool:
@@ -26,10 +26,13 @@ def play(journey: steps.Journey, tell: Callable[[str], None]) -> bool:
         begun = time.monotonic()
         try:
             proved = step()
-        except JourneyFailed as failure:
+        except VirageError as failure:
             tell(f"{number} ÉCHEC : {failure.text}")
             return False
-        except (httpx.HTTPError, KeyError, IndexError, ValueError, StopIteration) as failure:
+        except httpx.HTTPError as failure:
+            tell(f"{number} ÉCHEC : le serveur {journey.base} ne répond pas ({type(failure).__name__}).")
+            return False
+        except (KeyError, IndexError, ValueError, StopIteration) as failure:
             tell(f"{number} ÉCHEC : la réponse n’a pas la forme attendue ({type(failure).__name__} : {failure}).")
             return False
         tell(f"{number} {proved} ({time.monotonic() - begun:.1f} s)")

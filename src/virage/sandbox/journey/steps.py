@@ -93,7 +93,7 @@ def doctor(journey: Journey) -> str:
         claims.get("SubjectNameID") == f"8{journey.accounts['generaliste']['rpps']}",
         "userinfo nomme quelqu’un d’autre.",
     )
-    return f"{claims.get('given_name')} {claims.get('family_name')} est connectée par Pro Santé Connect, confirmée sur l’e-CPS"
+    return f"{claims.get('given_name')} {claims.get('family_name')} a ouvert sa session par Pro Santé Connect, confirmée sur l’e-CPS"
 
 
 def identity(journey: Journey) -> str:
