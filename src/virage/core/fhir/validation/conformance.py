@@ -327,11 +327,14 @@ def _range(shape: Shape, item: Item, session: Session) -> None:
             session.add("value", f"La valeur est hors du {word} permis par le profil {shape.profile}.", item.place)
 
 
+NUMBERS = (int, float, Decimal)
+
+
 def compare(left: Any, right: Any) -> int | None:
     """-1, 0 or 1 for two JSON values of one type (numbers, texts of dates, quantities); None when they do not compare."""
     if type(left) is dict and type(right) is dict:
         one, other = left.get("value"), right.get("value")
-        if one is None or other is None:
+        if not isinstance(one, NUMBERS) or not isinstance(other, NUMBERS):
             return None
         if left.get("code") != right.get("code") or left.get("system") != right.get("system"):
             if not (left.get("system") == right.get("system") == "http://unitsofmeasure.org"):
@@ -342,8 +345,7 @@ def compare(left: Any, right: Any) -> int | None:
             target = Decimal(str(other))
             return (converted > target) - (converted < target)
         return compare(one, other)
-    numbers = (int, float, Decimal)
-    if isinstance(left, numbers) and isinstance(right, numbers):
+    if isinstance(left, NUMBERS) and isinstance(right, NUMBERS):
         one, other = Decimal(str(left)), Decimal(str(right))
         return (one > other) - (one < other)
     if type(left) is str and type(right) is str:

@@ -10,6 +10,9 @@ from virage.core.fhir.validation.session import Session
 # Said by the structural walk or by the walk of extensions, which do it faster and with better words.
 ELSEWHERE = frozenset({"ele-1", "ext-1", "txt-1", "txt-2", "dom-2", "dom-3", "ref-1"})
 
+# Rules of every resource that speak of one element alone: nothing to evaluate where it is absent.
+ABOUT = {"dom-4": "contained", "dom-5": "contained"}
+
 # Advice rather than a rule: R4 itself calls it a best practice, and no program keeps it.
 ADVICE = frozenset({"dom-6"})
 
@@ -21,6 +24,9 @@ def run(key: str, severity: str, expression: str, item: Item, session: Session, 
     """Evaluate one invariant on one element, and write a finding when it does not hold."""
     session.spend()
     if key in ELSEWHERE or key in ADVICE:
+        return
+    needed = ABOUT.get(key)
+    if needed is not None and type(item.value) is dict and needed not in item.value:
         return
     expression = MENDED.get(key, expression)
     try:
@@ -59,8 +65,8 @@ def holds_on(expression: str, item: Item, session: Session, steps: int = GUEST_S
 
     return compiled.truth(
         value,
-        resource=frame.resource,
-        root=frame.root,
+        resource=None if frame.resource is value else frame.resource,
+        root=None if frame.root is frame.resource else frame.root,
         resolver=find,
         terminology=session.terminology,
         conforms=conforms,

@@ -338,7 +338,10 @@ def _coded_walk(code: str, allowed: frozenset[tuple[str, str]]) -> Walk:
     plain = walk_of(code)
 
     def holds(coding: Any) -> bool:
-        return type(coding) is dict and (coding.get("system"), coding.get("code")) in allowed
+        if type(coding) is not dict:
+            return False
+        system, found = coding.get("system"), coding.get("code")
+        return type(system) is str and type(found) is str and (system, found) in allowed
 
     def walk(value: Any, place: Place, report: Report) -> None:
         plain(value, place, report)
