@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.sessions.models import Session
+
 from virage.core import audit, db, settings
 from virage.core.accounts import generation, rules
 from virage.core.accounts.models import Account, Grant, ProviderSession, Revocation
@@ -174,6 +176,21 @@ def issue_sandbox_token(
     with db.transaction():
         audit.trace(by=by, action="accounts.token", title="Jeton du bac à sable", detail={"purpose": caller.purpose})
     return tokens.issue(caller, lifetime=lifetime)
+
+
+def sweep(*, by: Caller) -> int:
+    """Removes what no token needs any more: portal sessions that ended, grants and provider sessions over for a day.
+
+    Who signed in, when, for which client stays in the traces. Answers how many grants went.
+    """
+    over = _now() - _REMEMBERED
+    with db.transaction():
+        gone, _ = Grant.objects.filter(started__lt=over).exclude(ticket__expires__gt=_now()).delete()
+        ProviderSession.objects.filter(started__lt=over).filter(grant=None).delete()
+        Revocation.objects.filter(until__lt=_now()).delete()
+        Session.objects.filter(expire_date__lt=_now()).delete()
+        audit.trace(by=by, action="accounts.sweep", title="Ménage des sessions", detail={"grants": str(gone)})
+    return gone
 
 
 def _now() -> datetime:
