@@ -111,6 +111,21 @@ def shared_data() -> Path:
     return path
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Clear away what killed runs left: a server that no living process holds, and its folder."""
+    if os.environ.get("PYTEST_XDIST_WORKER") is not None:
+        return
+    for left in RUN.parent.glob("virage-test-*/database/pg.users"):
+        home = left.parent
+        try:
+            with left.open("a") as users:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # a run under way, or somebody else's
+        Server(locate(home), durable=False).open().close()
+        shutil.rmtree(home.parent, ignore_errors=True)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The run's folder goes with the run; only the process that made it removes it."""
     if os.environ.get("PYTEST_XDIST_WORKER") is None:
