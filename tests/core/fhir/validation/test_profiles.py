@@ -248,7 +248,9 @@ def test_packages_are_loaded():
     assert registry.structure("urn:q") is None
 
 
-@pytest.mark.parametrize("data", [b"", b"not a package", package({"package/x.json": [1]})[:60]])
+@pytest.mark.parametrize(
+    "data", [b"", b"not a package", package({"package/x.json": [1]})[:60]], ids=["empty", "text", "cut"]
+)
 def test_what_is_not_a_package_is_refused(data):
     with pytest.raises(BadPackage):
         Registry().load_package(data)
