@@ -212,6 +212,27 @@ def _composite_leaf(plan: composites.Plan, key: int) -> Leaf:
     return leaf
 
 
+def _evaluated_leaf(space: int, type_: str, param: SearchParam, rank: int | None) -> Leaf:
+    """For an expression that is more than a path: FHIRPath itself, a good deal slower."""
+    from virage.core.fhir import fhirpath
+
+    expression = fhirpath.compile(param.expression, type_)
+    key = keys.param_hash(space, type_, param.code)
+    known: dict[str, Leaf | None] = {}
+
+    def leaf(resource: Any, out: Entries) -> None:
+        for item in expression.typed(resource):
+            kind = item.type.rpartition(".")[2]
+            if kind not in known:
+                kind_path = paths.Path((), {"Boolean": "boolean", "String": "string"}.get(kind, kind))
+                known[kind] = bind(space, type_, param, kind_path, rank, key)
+            found = known[kind]
+            if found is not None:
+                found(item.value, out)
+
+    return leaf
+
+
 def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int | None, key: int) -> Leaf | None:
     """What to do with a value found at a path, or None when the parameter's type takes nothing from values of this type."""
     if param.type == "token" and path.truth:
@@ -246,6 +267,7 @@ class Indexer:
             try:
                 found = paths.read(type_, param.expression)
             except paths.Unreadable:
+                self._whole.append(_evaluated_leaf(space, type_, param, ranks.get(param.code)))
                 continue
             if param.code in aliases:
                 # Found by other parameters; only what puts the resource in a compartment is still looked at.
