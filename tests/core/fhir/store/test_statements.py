@@ -116,3 +116,18 @@ def test_an_event_that_somebody_hears_is_written_with_the_resource(store):
         ("delete", 4, made.id),
     ]
     assert told[2]["patient"] == "p2"
+
+
+def test_the_pending_list_of_the_index_is_kept_short(own_database):
+    from virage.core import db as database
+    from virage.core.fhir.store.pending import keep_short
+
+    keep_short()
+    database.connection().close()
+    with database.cursor() as cursor:
+        cursor.execute("SHOW gin_pending_list_limit")
+        assert cursor.fetchone() == ("64kB",)
+    Store(space("fhir")).load([observation() for _ in range(10)], by=BY)
+    with database.cursor() as cursor:
+        cursor.execute("SHOW gin_pending_list_limit")
+        assert cursor.fetchone() == ("64kB",)

@@ -69,15 +69,6 @@ CREATE TABLE fhir_locator (
     compartment bigint NOT NULL
 );
 
--- A page asks up to 64 buckets, each of which reads the index's pending list through: it is kept short, except during a load.
-DO $$
-BEGIN
-    EXECUTE format('ALTER DATABASE %I SET gin_pending_list_limit = %L', current_database(), '64kB');
-EXCEPTION WHEN insufficient_privilege THEN
-    ALTER INDEX fhir_resource_tokens SET (gin_pending_list_limit = 64);
-END
-$$;
-
 CREATE FUNCTION fhir_in_bucket(keys bigint[], bucket bigint) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT array_agg(k | bucket) FROM unnest(keys) k
 $$;

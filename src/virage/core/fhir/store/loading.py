@@ -9,6 +9,7 @@ from typing import Any
 from virage.core import audit, db
 from virage.core.callers import Caller
 from virage.core.fhir.store import packing, statements
+from virage.core.fhir.store.pending import DURING_LOAD
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.writing import Prepared, now, prepare, stamp
 
@@ -71,7 +72,7 @@ def _write(space: Space, ready: Ready) -> int:
     lines = [prepared for prepared, _ in ready.values()]
     # The index takes the batch in at once, sorted: several times less work than row by row.
     with db.cursor() as cursor:
-        cursor.execute("SET LOCAL gin_pending_list_limit = '64MB'")
+        cursor.execute(f"SET LOCAL gin_pending_list_limit = '{DURING_LOAD}'")
     _copy(
         f"fhir_resource ({statements.COLUMNS})",
         (
