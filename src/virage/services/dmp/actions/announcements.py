@@ -32,6 +32,8 @@ def release_due(*, by: Caller, now: datetime | None = None) -> int:
     due = _hidden((now or datetime.now(UTC)) - timedelta(days=rules.HIDDEN_DAYS))
     for version in due:
         release(by=by, document=version.id)
+    if due:
+        audit.trace(by=by, action="dmp.release_due", detail={"documents": str(len(due))})
     return len(due)
 
 
