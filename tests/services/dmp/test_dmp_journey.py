@@ -328,3 +328,15 @@ def test_patients_are_named_in_many_ways(world: World, form: str) -> None:
     assert len(answer.json["entry"]) == len(body["entry"])
     (found,) = world.found(DOCTOR).json["entry"]
     assert found["resource"]["subject"]["reference"] == "Patient/pat-1"
+
+
+def test_a_lot_in_xml_and_the_wrong_content_type(world: World) -> None:
+    from virage.core.fhir import xml
+
+    content = world.cda()
+    answer = world.ask(DOCTOR, "POST", "", xml.dumps(world.lot(content)), content_type="application/fhir+xml")
+    assert answer.status == 200, answer.body
+    (entry,) = world.found(DOCTOR).json["entry"]
+    assert world.ask(DOCTOR, "GET", entry["resource"]["content"][0]["attachment"]["url"]).body == content
+    assert world.ask(DOCTOR, "POST", "", b"{}", content_type="text/csv").status == 415
+    assert world.ask(DOCTOR, "POST", "", b"{", content_type="application/fhir+json").status == 400
