@@ -48,6 +48,15 @@ def _calls(node: ast.AST) -> set[str]:
     return names
 
 
+def _actions_imported(module: Module) -> set[str]:
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and "actions" in (node.module or "").split(".")
+        for alias in node.names
+    }
+
+
 ACTIONS = [module for module in modules() if _is_actions(module) and room_of(module.name) not in _ENGINES]
 
 
@@ -63,7 +72,7 @@ def test_every_action_says_who_and_takes_keywords(module: Module) -> None:
 def test_every_action_leaves_a_trace(module: Module) -> None:
     functions = {node.name: node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef)}
     # The store traces what it writes; the rest must trace for itself, or call what does.
-    tracing = {"trace", "create", "update", "transaction_bundle", "load", "row"}
+    tracing = {"trace", "create", "update", "load", "row"} | _actions_imported(module)
 
     def traces(name: str, seen: frozenset[str] = frozenset()) -> bool:
         calls = _calls(functions[name])

@@ -45,10 +45,23 @@ class Running:
         assert line == f"virage is ready on http://127.0.0.1:{self.port}\n", line + self.process.stderr.read()
         return self
 
-    def get(self, path: str) -> tuple[int, bytes]:
+    def token(self) -> str:
+        """An access token of this house, made as its own processes make them."""
+        code = (
+            "import django; django.setup()\n"
+            "from virage.core.accounts import caller_of, ensure_account, tokens\n"
+            "from virage.core.callers import system\n"
+            "account = ensure_account(by=system('test'), login='probe', kind='software', name='Probe')\n"
+            "print(tokens.issue(caller_of(account)))"
+        )
+        environment = {**self.environment, "DJANGO_SETTINGS_MODULE": "virage.site.settings"}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()[-1]
+
+    def get(self, path: str, token: str = "") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -126,8 +139,10 @@ def running(home):
 
 def test_it_answers_and_counts(running):
     assert json.loads(running.get("/health")[1]) == {"status": "up", "database": "up"}
-    assert running.get("/metrics")[0] == 200
-    metrics = running.get("/metrics")[1].decode()
+    assert running.get("/metrics")[0] == 401
+    token = running.token()
+    assert running.get("/metrics", token)[0] == 200
+    metrics = running.get("/metrics", token)[1].decode()
     assert 'virage_requests_total{door="pages",method="GET",status="2xx"}' in metrics
     assert "virage_events_waiting 0.0" in metrics
     tree = running.tree()

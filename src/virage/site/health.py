@@ -1,4 +1,4 @@
-"""Liveness and figures for the operator: `/health` and `/metrics`. Open to all, and therefore without a word on anybody."""
+"""Liveness and figures for the operator: `/health`, open to all, and `/metrics`, for programs with a token. No word on anybody."""
 
 import os
 
@@ -8,9 +8,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from virage.core import db, events
+from virage.core.accounts import door, token_door
 from virage.site import measures
 
 
+@door("public")
 def health(request: HttpRequest) -> HttpResponse:
     """200 when the database answers, 503 when it does not."""
     try:
@@ -23,6 +25,7 @@ def health(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "up", "database": "up"})
 
 
+@token_door
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text: the sum of all web processes of this machine, and the state of the events."""
     registry = CollectorRegistry()

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from virage.core.accounts import tokens
     from virage.core.accounts.actions import ensure_account
     from virage.core.accounts.bearer import authenticate
-    from virage.core.accounts.doors import door, session_caller
+    from virage.core.accounts.doors import door, session_caller, token_door
     from virage.core.accounts.models import Account
     from virage.core.accounts.queries import caller_of, find
 
-__all__ = ["Account", "authenticate", "caller_of", "door", "ensure_account", "find", "session_caller", "tokens"]
+__all__ = ["Account", "authenticate", "caller_of", "door", "ensure_account", "find", "session_caller", "token_door", "tokens"]
 
 # Django reads this package before its models may be imported, so the public face is opened on first use.
 _WHERE = {
@@ -28,6 +28,7 @@ _WHERE = {
     "ensure_account": "actions",
     "find": "queries",
     "session_caller": "doors",
+    "token_door": "doors",
 }
 
 

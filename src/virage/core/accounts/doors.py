@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from virage.core.accounts import queries
+from virage.core.accounts.bearer import authenticate
 from virage.core.accounts.models import Account
 from virage.core.callers import Caller
-from virage.core.errors import Forbidden
+from virage.core.errors import Forbidden, Unauthenticated
 
 SESSION_KEY = "virage_account"
 PROVIDER_OF = {"professional": "psc", "citizen": "franceconnect", "agent": "proconnect"}
@@ -95,3 +96,23 @@ def door(*kinds: str) -> Callable[[View], View]:
         return guarded
 
     return guard
+
+
+def token_door(view: View) -> View:
+    """Declares a plain HTTP interface for programs: any valid access token passes, `request.caller` says whose it is.
+
+    Without one: 401 with `WWW-Authenticate` and a sentence in plain text.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            request.caller = authenticate(request.headers)  # type: ignore[attr-defined]
+        except Unauthenticated as refusal:
+            answer = HttpResponse(refusal.text, status=401, content_type="text/plain; charset=utf-8")
+            answer["WWW-Authenticate"] = "Bearer"
+            return answer
+        return view(request, *args, **kwargs)
+
+    guarded.door = frozenset({"token"})  # type: ignore[attr-defined]
+    return guarded

@@ -14,6 +14,7 @@ SENTENCES: Mapping[str, str] = {
     "dmp.replaced": "Un document de votre dossier a été remplacé par une nouvelle version.",
     "dmp.withdrawn": "Un document a été retiré de votre dossier par son auteur.",
     "dmp.released": "Un document de votre dossier vous est devenu visible.",
+    "dmp.update_waiting": "Une mise à jour de votre dossier vous attend : parlez-en avec le professionnel qui vous suit.",
     "dmp.opened": "Votre espace est ouvert.",
     "dmp.closed": "Votre espace est fermé. Il est conservé dix ans ; vous pouvez le rouvrir.",
     "dmp.reopened": "Votre espace est rouvert.",
