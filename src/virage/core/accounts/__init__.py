@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from virage.core.accounts.models import Account
     from virage.core.accounts.queries import caller_of, find
 
-__all__ = ["Account", "authenticate", "caller_of", "door", "ensure_account", "find", "session_caller", "token_door", "tokens"]
+__all__ = [
+    "Account",
+    "authenticate",
+    "caller_of",
+    "door",
+    "ensure_account",
+    "find",
+    "session_caller",
+    "token_door",
+    "tokens",
+]
 
 # Django reads this package before its models may be imported, so the public face is opened on first use.
 _WHERE = {
