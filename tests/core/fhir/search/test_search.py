@@ -50,11 +50,14 @@ def filled(store: Store) -> Store:
         {"resourceType": "Practitioner", "id": "d1", "name": [{"family": "Laennec"}]},
     ]
     observations = [
-        observation("o1", "p1", "a", "2020-01-01", 1, performer=[{"reference": "Practitioner/d1"}]),
+        observation(
+            "o1", "p1", "a", "2020-01-01", 1, performer=[{"reference": "Practitioner/d1", "display": "Dr Laennec"}]
+        ),
         observation("o2", "p1", "b", "2020-06-01", 2),
         observation("o3", "p2", "a", "2021-01-01", 3, "amended"),
         observation("o4", "p2", "b", "2021-06-01T12:00:00Z", 4),
     ]
+    observations[1]["code"]["text"] = "Taille (debout)"
     assert store.load([*people, *observations], by=BY).written == 7
     assert store.load(observations, by=BY).written == 0
     return store
@@ -76,6 +79,10 @@ def ids(store: Store, query: str, type: str = "Observation", **more) -> list[str
         ("Observation", "code=|a", ""),
         ("Observation", "code=http://loinc.org|", "o1 o2 o3 o4"),
         ("Observation", "code:not=a", "o2 o4"),
+        ("Observation", "performer:text=laënnec", "o1"),
+        ("Observation", "performer:text=dr laennec", "o1"),
+        ("Observation", "performer:text=dr other", ""),
+        ("Observation", "code:text=taille", "o2"),
         ("Observation", "status=final", "o1 o2 o4"),
         ("Observation", "status=http://hl7.org/fhir/observation-status|amended", "o3"),
         ("Observation", "subject=Patient/p1", "o1 o2"),

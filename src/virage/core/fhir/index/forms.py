@@ -98,6 +98,19 @@ TOKENS: dict[str, Forms] = {
 }
 
 
+def texts(value: Any) -> Iterator[str]:
+    """What people read beside a code, an identifier or a reference: `text` and `display`."""
+    if type(value) is dict:
+        for name in ("text", "display"):
+            if type(value.get(name)) is str:
+                yield value[name]
+        for coding in value.get("coding", ()):
+            if type(coding) is dict and type(coding.get("display")) is str:
+                yield coding["display"]
+        if type(value.get("type")) is dict:
+            yield from texts(value["type"])
+
+
 def uri(value: Any) -> Iterator[str]:
     """The forms of a URI; of a canonical, with and without its version."""
     yield "@" + str(value)

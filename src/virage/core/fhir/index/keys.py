@@ -50,6 +50,11 @@ def any_system(code: str) -> str:
     return "=" + code
 
 
+def word(text: str) -> str:
+    """A word of the text that goes with a code."""
+    return "w" + text
+
+
 def present(type_: str = "") -> str:
     """That there is a value; for a reference, one to this type ("" when it does not say)."""
     return "?" + type_

@@ -13,7 +13,7 @@ from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
 from virage.core.fhir.index import calendar, composites, forms, keys, paths
 from virage.core.fhir.index.aliases import Alias, widely
-from virage.core.fhir.index.strings import fold
+from virage.core.fhir.index.strings import fold, words
 
 MASK = keys.MASK
 _PRESENT = keys.value_hash(keys.present())
@@ -92,6 +92,10 @@ def _token_leaf(key: int, values: forms.Forms, truth: bool) -> Leaf:
         for form in values(value):
             add((key ^ hashed(form)) & MASK)
         add(present)
+        if type(value) is dict:
+            for text in forms.texts(value):
+                for word in words(text):
+                    add((key ^ hashed(keys.word(word))) & MASK)
 
     def true(value: Any, out: Entries) -> None:
         if value is not False:
@@ -156,6 +160,9 @@ def _reference_leaf(space: int, key: int, rank: int | None, widely: bool) -> Lea
                     out.tokens.add((key ^ keys.value_hash(form)) & MASK)
         elif type(value) is dict and type(value.get("resourceType")) is str and type(value.get("id")) is str:
             out.tokens.add((key ^ keys.row_id(space, value["resourceType"], value["id"])) & MASK)
+        if type(value) is dict and type(value.get("display")) is str:
+            for word in words(value["display"]):
+                out.tokens.add((key ^ keys.value_hash(keys.word(word))) & MASK)
         if type(value) is dict and type(value.get("identifier")) is dict:
             identifier = value["identifier"]
             if type(identifier.get("value")) is str:

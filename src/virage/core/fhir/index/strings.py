@@ -1,9 +1,11 @@
 """How strings are compared: case, accents and repeated spaces do not count. Pure."""
 
+import re
 import unicodedata
 from functools import lru_cache
 
 MAX = 200
+_WORD = re.compile(r"[^\W_]+")
 
 
 @lru_cache(maxsize=16384)
@@ -13,6 +15,12 @@ def fold(text: str) -> str:
         return " ".join(text.lower().split())[:MAX]
     plain = unicodedata.normalize("NFKD", text.replace("’", "'").replace("œ", "oe").replace("Œ", "oe"))
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())[:MAX]
+
+
+@lru_cache(maxsize=16384)
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text, folded, each once, forty at most."""
+    return tuple(dict.fromkeys(_WORD.findall(fold(text))))[:40]
 
 
 def after(prefix: str) -> str | None:

@@ -7,10 +7,10 @@ from typing import Any
 from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.index.dates import date_range
 from virage.core.fhir.index.forms import REFERENCE, number_range
-from virage.core.fhir.index.strings import after, fold
+from virage.core.fhir.index.strings import after, fold, words
 from virage.core.fhir.search.context import Context, bars, code_systems, has, row_exists, split, unescape
 from virage.core.fhir.search.errors import bad_modifier, bad_value
-from virage.core.fhir.search.sql import Sql, every, no
+from virage.core.fhir.search.sql import Sql, every, no, some
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
@@ -32,11 +32,24 @@ def token(context: Context, value: str, modifier: str) -> Sql:
     """`code`, `system|code`, `|code`, `system|`; :not, :of-type."""
     if modifier == "not":
         return no(has(token_keys(context, value)))
+    if modifier == "text":
+        return text(context, value)
     if modifier == "of-type":
         return has([key for each in context.alternatives(value) for key in context.tokens(_of_type(context, each))])
     if modifier:
         raise bad_modifier(context.name, modifier, ":missing, :not, :of-type, :text")
     return has(token_keys(context, value))
+
+
+def text(context: Context, value: str) -> Sql:
+    """`:text`: every word is in what people read beside the code or the reference, whatever the case and accents."""
+    found = []
+    for each in context.alternatives(value):
+        sought = words(unescape(each))
+        if not sought:
+            raise bad_value(context.name, "« :text » attend au moins un mot.")
+        found.append(every([has(context.tokens(keys.word(word))) for word in sought]))
+    return _of_target(context, some(found))
 
 
 def _of_type(context: Context, value: str) -> str:
@@ -281,10 +294,12 @@ def reference(context: Context, value: str, modifier: str) -> Sql:
                 raise bad_value(context.name, "« :identifier » attend « système|valeur ».")
             found += context.tokens(keys.identified(*parts))
         return _of_target(context, has(found))
+    if modifier == "text":
+        return text(context, value)
     targets = context.param.targets
     if modifier and targets and modifier not in targets:
         raise bad_modifier(
-            context.name, modifier, ":missing, :identifier, " + ", ".join(f":{each}" for each in targets[:10])
+            context.name, modifier, ":missing, :identifier, :text, " + ", ".join(f":{each}" for each in targets[:10])
         )
     tokens = [key for each in context.alternatives(value) for key in reference_keys(context, each, modifier)]
     return has(tokens)
