@@ -11,12 +11,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings as properties
 from psycopg import sql
 
 from virage.core.db.embedded import Server, locate
 
 RUN = Path(os.environ["VIRAGE_TEST_RUN"])
 TEMPLATE = "virage_template"
+
+# How long one example takes says something of the machine, not of the property.
+properties.register_profile("house", deadline=None)
+properties.load_profile("house")
 
 
 def administrator(server: Server) -> psycopg.Connection:
