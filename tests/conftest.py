@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,7 @@ from hypothesis import settings as properties
 from psycopg import sql
 
 from virage.core.db.embedded import Server, locate
+from virage.core.errors import VirageError
 
 RUN = Path(os.environ["VIRAGE_TEST_RUN"])
 TEMPLATE = "virage_template"
@@ -127,7 +129,9 @@ def pytest_configure(config: pytest.Config) -> None:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             continue  # a run under way, or somebody else's
-        Server(locate(home), durable=False).open().close()
+        # What was killed before it became a database cannot be opened, only removed.
+        with suppress(VirageError):
+            Server(locate(home), durable=False).open().close()
         shutil.rmtree(home.parent, ignore_errors=True)
 
 
