@@ -89,14 +89,14 @@ def chain(scene: Scene, type_: str, head: str, rest: str, value: str, depth: int
         known = True
         inner = [*inner, access_condition(scene.rule, scene.space, target)]
         if target == "Patient" and stores_by(type_, code, scene.space):
-            found.append(_within(scene, context.keys[0], target, inner, depth, forward=True))
+            found.append(_within(scene, context.keys[0], type_, target, inner, depth, forward=True))
         else:
             rids = _far_rows(scene, target, inner, head)
             found.append(has([(key ^ rid) & keys.MASK for key in context.keys for rid in rids]))
     return some(found) if known else None
 
 
-def _within(scene: Scene, key: int, far: str, inner: list[Sql], depth: int, forward: bool) -> Sql:
+def _within(scene: Scene, key: int, near: str, far: str, inner: list[Sql], depth: int, forward: bool) -> Sql:
     """Both ends in one compartment: the far one is looked for beside the row."""
     condition = assemble(inner)
     if condition is FALSE:
@@ -104,12 +104,21 @@ def _within(scene: Scene, key: int, far: str, inner: list[Sql], depth: int, forw
     name = f"t{depth}"
     text = _ROW.sub(f"{name}.", condition.text)
     source, holder = (f"{name}.rid", "r") if forward else ("r.rid", name)
+    # When the chain leads, the compartments of the far ends are found first, once for each bucket; the `+ 0` leaves the primary
+    # key as the only way from there.
+    lead = Sql(
+        f"r.compartment = ANY(ARRAY(SELECT {name}.compartment FROM fhir_resource {name} WHERE {name}.space = %s"
+        f" AND {name}.type = %s AND {name}.tokens IS NOT NULL AND {text})) AND r.space + 0 = %s AND r.type + 0 = %s",
+        (scene.space, places.type_code(far), *condition.values, scene.space, places.type_code(near)),
+        "chain",
+    )
     return Sql(
         f"EXISTS (SELECT FROM fhir_resource {name} WHERE {name}.compartment = r.compartment AND {name}.space = %s"
         f" AND {name}.type = %s AND {name}.tokens IS NOT NULL AND {text}"
         f" AND {holder}.tokens @> ARRAY[((%s::bigint # {source}) & {keys.MASK}) | {BUCKET}]{{f}})",
         (scene.space, places.type_code(far), *condition.values, key),
         "chain",
+        lead=lead if condition.selective else None,
     )
 
 
@@ -150,7 +159,7 @@ def reverse(scene: Scene, type_: str, far: str, code: str, rest: str, value: str
     inner = [*inner, access_condition(scene.rule, scene.space, far)]
     context = Context(scene.space, far, param)
     if type_ == "Patient" and stores_by(far, code, scene.space):
-        return _within(scene, context.keys[0], far, inner, depth, forward=False)
+        return _within(scene, context.keys[0], type_, far, inner, depth, forward=False)
     return _referred_to(scene, type_, far, code, inner)
 
 

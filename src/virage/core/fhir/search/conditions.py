@@ -205,7 +205,9 @@ def date(context: Context, value: str, modifier: str, now: int) -> Sql:
         raise bad_modifier(context.name, modifier, ":missing")
     checks: Checks = []
     window: set[str] | None = set()
-    for each in context.alternatives(value):
+    span = None
+    alternatives = context.alternatives(value)
+    for each in alternatives:
         prefix, low, high = date_bounds(context.name, each, now)
         checks.append(date_check(prefix, low, high, ("x.low", "x.high")))
         bounds = _window(prefix, low, high)
@@ -213,9 +215,11 @@ def date(context: Context, value: str, modifier: str, now: int) -> Sql:
             window = None
         else:
             window.update(calendar.forms_within(*bounds))
+            if len(alternatives) == 1 and context.is_single:
+                span = (context.keys, *bounds)
     found = row_exists(context, "date", *_either(checks))
     tokens = tuple(context.tokens(*sorted(window))) if window else ()
-    return Sql(found.text, found.values, found.kind, tokens)
+    return Sql(found.text, found.values, found.kind, tokens, span)
 
 
 def updated(value: str, modifier: str, now: int) -> Sql:

@@ -51,6 +51,18 @@ class Context:
     def name(self) -> str:
         return self.param.code
 
+    @property
+    def is_single(self) -> bool:
+        """Whether a resource has at most one value of the parameter."""
+        try:
+            read = paths.read(self.type, self.param.expression)
+        except paths.Unreadable:
+            return False
+        # Several ways to the same element are its types, of which a resource has one.
+        ways = {tuple(step.name for step in path.steps[:-1]) for path in read}
+        timing = any(path.type == "Timing" for path in read)
+        return len(self.keys) == 1 and len(ways) == 1 and not timing and all(path.is_single for path in read)
+
     def tokens(self, *found: str) -> list[int]:
         """The tokens, without bucket, of these forms."""
         return [(key ^ keys.value_hash(form)) & keys.MASK for key in self.keys for form in found]

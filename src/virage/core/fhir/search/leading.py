@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.search.context import has
 from virage.core.fhir.search.sql import FALSE, LEADS, TRUE, Sql, every, fenced
 
@@ -19,5 +20,28 @@ def assemble(parts: Iterable[Sql], placed: bool = False) -> Sql:
         return every([fenced(part) for part in kept])
     lead = next((kind for kind in LEADS if any(part.kind == kind for part in kept)), "")
     if lead == "token":
-        kept += [has(list(part.window)) for part in kept if part.window]
+        kept += _windows(kept)
+    if lead == "chain":
+        ahead = [part.lead for part in kept if part.kind == "chain" and part.lead is not None]
+        if ahead:
+            return every([*ahead, *(fenced(part) for part in kept)])
     return every([fenced(part, lead) for part in kept])
+
+
+def _windows(parts: Iterable[Sql]) -> list[Sql]:
+    """The months, years and decades of the conditions on dates: those on one date that has one value, together."""
+    found = []
+    spans: dict[tuple[int, ...], tuple[int | None, int | None]] = {}
+    for part in parts:
+        if part.span is not None:
+            own, low, high = part.span
+            known = spans.get(own, (None, None))
+            lows = [each for each in (low, known[0]) if each is not None]
+            highs = [each for each in (high, known[1]) if each is not None]
+            spans[own] = (max(lows, default=None), min(highs, default=None))
+        elif part.window:
+            found.append(has(list(part.window)))
+    for own, (low, high) in spans.items():
+        months = calendar.forms_within(low, high)
+        found.append(has([(key ^ keys.value_hash(form)) & keys.MASK for key in own for form in months]))
+    return found

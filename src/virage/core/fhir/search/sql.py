@@ -15,13 +15,16 @@ class Sql:
     """A condition on the row `r` of a resource.
 
     `kind` is one of LEADS when an index can find the rows for which it holds, "" when it can only be checked. `window` are the
-    tokens of which a row that meets a condition on dates holds one at least.
+    tokens of which a row that meets a condition on dates holds one at least; `span` says the same, for a date that has one value
+    at most, by the keys of its parameter and the range in which it begins. `lead` is what to add when this condition leads.
     """
 
     text: str
     values: tuple[Any, ...] = field(default=())
     kind: str = ""
     window: tuple[int, ...] = ()
+    span: tuple[tuple[int, ...], int | None, int | None] | None = None
+    lead: "Sql | None" = None
 
     @property
     def selective(self) -> bool:
@@ -73,4 +76,4 @@ def fenced(part: Sql, lead: str = "") -> Sql:
     if part is TRUE or part is FALSE:
         return part
     up = "" if lead and part.kind == lead else " OFFSET 0"
-    return Sql(part.text.replace(FENCE, up), part.values, part.kind, part.window)
+    return Sql(part.text.replace(FENCE, up), part.values, part.kind, part.window, part.span, part.lead)
