@@ -1,8 +1,11 @@
 """House test 1: imports follow the floors, and go through the face of a room."""
 
+import re
+import tomllib
+
 import pytest
 
-from tests.house.source import ENGINES, FLOORS, Module, imports, modules, room_of
+from tests.house.source import ENGINES, FLOORS, ROOT, Module, imports, modules, room_of
 
 # What the site may reach inside a room: the files that declare it. Everything else goes by the face.
 _DECLARATIONS = ("room", "urls", "commands", "apps", "loading")
@@ -51,3 +54,14 @@ def test_nobody_imports_the_site() -> None:
     for module in modules():
         if module.parts[1:2] != ("site",):
             assert [name for name, _ in imports(module) if name.startswith("virage.site")] == [], module.name
+
+
+def test_the_import_contracts_say_the_same_floors() -> None:
+    """`make check` reads pyproject, this folder reads source.py: one house."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    floors, engines = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    assert tuple(name.strip("()") for name in reversed(floors)) == FLOORS
+    assert tuple(frozenset(re.findall(r"\w+", layer)) for layer in reversed(engines)) == ENGINES
+    independent = {contract["modules"][0] for contract in contracts if contract["type"] == "independence"}
+    rooms = {module.parts[1] for module in modules() if len(module.parts) > 2} - {"core", "site", "sandbox"}
+    assert independent == {f"virage.{floor}.*" for floor in rooms}

@@ -15,7 +15,8 @@ _KINDS: tuple[documents.Kind, ...] = ("synthese", "biologie", "ordonnance", "let
 
 def seed_citizens(*, by: Caller, chunk: Sequence[Citizen], seed: int) -> int:
     """Records of the citizens whose identity is qualified; gives how many were new."""
-    return dmp.bulk_seed(by=by, seeds=_seeds(chunk, seed))
+    new: int = dmp.bulk_seed(by=by, seeds=_seeds(chunk, seed))
+    return new
 
 
 def _seeds(chunk: Sequence[Citizen], seed: int) -> Iterator["dmp.Seed"]:
@@ -52,7 +53,8 @@ def seed_demo(*, by: Caller) -> int:
         treating_doctor=staff["generaliste"].entry.idnat,
         documents=papers,
     )
-    return dmp.bulk_seed(by=by, seeds=[seed])
+    new: int = dmp.bulk_seed(by=by, seeds=[seed])
+    return new
 
 
 def _paper(

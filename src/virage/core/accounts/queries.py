@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from virage.core import settings
 from virage.core.accounts import rules
 from virage.core.accounts.models import Account
-from virage.core.callers import Caller
+from virage.core.callers import Caller, Kind
 from virage.core.errors import Unknown
 from virage.core.pki import client_key_file, client_secret_file
 
@@ -41,7 +41,7 @@ def caller_of(
     """
     purpose, reason = rules.check_purpose(purpose, reason)
     return Caller(
-        kind=account.kind,
+        kind=cast(Kind, account.kind),
         subject=account.subject,
         name=account.name,
         login=account.login,

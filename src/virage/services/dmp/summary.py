@@ -18,7 +18,9 @@ def _author(resource: Mapping[str, Any]) -> tuple[str, str]:
     """Name and idNat_PS of the first author: what the reference says, else what the contained resource does."""
     author = (resource.get("author") or [{}])[0]
     reference = str(author.get("reference", ""))
-    held = next((one for one in resource.get("contained") or () if f"#{one.get('id')}" == reference), {})
+    held: Mapping[str, Any] = next(
+        (one for one in resource.get("contained") or () if f"#{one.get('id')}" == reference), {}
+    )
     names = held.get("name") or [{}]
     name = names[0] if isinstance(names, list) else {"text": names}
     words = [*(name.get("given") or ()), str(name.get("family", ""))]

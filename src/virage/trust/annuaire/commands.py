@@ -10,7 +10,7 @@ from virage.core.loading import Loader, Report, register
 def _annuaire(path: Path, by: Caller) -> Report:
     from virage.trust.annuaire import extraction, publication
 
-    return (publication if path.suffix == ".json" else extraction).load(path, by)
+    return publication.load(path, by) if path.suffix == ".json" else extraction.load(path, by)
 
 
 def _finess(path: Path, by: Caller) -> Report:

@@ -151,7 +151,8 @@ def _birth_date(text: str) -> tuple[date | None, bool]:
         return None, False
     if not parts or len(parts) > 3:
         return None, False
-    year, month, day = ([*parts, None, None])[:3]  # type: ignore[list-item, misc]
+    year, *rest = parts
+    month, day = [*rest, None, None][:2]
     return rules.interpret_birth_date(year=year, month=month, day=day)
 
 

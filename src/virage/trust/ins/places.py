@@ -31,13 +31,18 @@ class Place:
     population: int = 0
 
 
+def _place(row: list[str]) -> Place:
+    code, name, nature, department, region, attached_to, postal_code, population = row[:8]
+    return Place(code, name, nature, department, region, attached_to, postal_code, int(population))
+
+
 @lru_cache(maxsize=1)
 def table() -> dict[str, Place]:
     """Every place by its code."""
     found: dict[str, Place] = {}
     text = gzip.decompress((_DATA / "communes.csv.gz").read_bytes()).decode()
     for row in csv.reader(text.splitlines()[2:], delimiter=";"):
-        found[row[0]] = Place(*row[:7], population=int(row[7]))
+        found[row[0]] = _place(row)
     for code, name in csv.reader((_DATA / "pays.csv").read_text("utf-8").splitlines()[2:], delimiter=";"):
         found[code] = Place(code, name, "P")
     return {**found, **supplement()}
@@ -54,7 +59,7 @@ def supplement() -> dict[str, Place]:
     if not path.exists():
         return {}
     with path.open(encoding="utf-8", newline="") as file:
-        return {row[0]: Place(*row[:7], population=int(row[7])) for row in csv.reader(file, delimiter=";")}
+        return {row[0]: _place(row) for row in csv.reader(file, delimiter=";")}
 
 
 def find(code: str) -> Place | None:

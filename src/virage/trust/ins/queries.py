@@ -64,6 +64,8 @@ def reference_by_traits(traits: Traits, given_names: tuple[str, ...]) -> list[Re
 
     The birth place counts only when given. At most two come back: more than one is already an answer.
     """
+    if traits.birth_date is None:
+        return []
     rows = ReferenceIdentity.objects.filter(
         birth_date=traits.birth_date, family_key=rules.compare_key(traits.family), sex=traits.sex
     )
