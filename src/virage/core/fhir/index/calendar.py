@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from virage.core.fhir.index.dates import microseconds, moment
 
-FIRST, LAST = 1850, 2149
+FIRST, LAST = 1900, 2059
 """Years outside are not told apart."""
 
 _START = microseconds(datetime(FIRST, 1, 1, tzinfo=UTC))
