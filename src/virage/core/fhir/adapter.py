@@ -81,16 +81,18 @@ def _request(environ: dict[str, Any], service: FhirService, cut: int) -> FhirReq
     if kind:
         headers["content-type"] = kind
     path: str = environ["PATH_INFO"][cut:]
+    query: str = environ.get("QUERY_STRING", "")
     try:
-        # WSGI gives the decoded bytes of the path as Latin-1.
+        # WSGI gives the bytes of the path and of the query as Latin-1.
         path = path if path.isascii() else path.encode("latin-1").decode()
+        query = query if query.isascii() else query.encode("latin-1").decode()
     except UnicodeError:
         path = "?"
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     return FhirRequest(
         method=environ["REQUEST_METHOD"].upper(),
         path=path,
-        query=environ.get("QUERY_STRING", ""),
+        query=query,
         headers=headers,
         base=_base(environ.get("wsgi.url_scheme", "http"), host, service.base),
     )

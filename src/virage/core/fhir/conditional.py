@@ -4,11 +4,10 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from virage.core.access import Filter
 from virage.core.errors import Malformed, VirageError
-from virage.core.fhir.request import FhirRequest
+from virage.core.fhir.request import FhirRequest, decode_query
 from virage.core.fhir.service import FhirService
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def criteria(text: str, type: str) -> list[tuple[str, str]]:
     query = rest if mark else head
     if mark and head.strip("/") not in ("", type):
         raise Malformed(f"Le critère porte sur un autre type que {type}.", code="FHIR.CRITERIA", issue="value")
-    params = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name not in _RESULT_ONLY]
+    params = [(name, value) for name, value in decode_query(query) if name not in _RESULT_ONLY]
     if not any(value for _, value in params):
         raise Malformed(
             "Une interaction conditionnelle a besoin d'au moins un critère de recherche.",

@@ -77,7 +77,7 @@ class FhirRequest:
     def params(self) -> list[tuple[str, str]]:
         """The query's parameters in order, decoded; with POST `_search` those of the form body too. Raises Malformed."""
         if self.parsed_params is None:
-            given = _decode(self.query)
+            given = decode_query(self.query)
             if self.method == "POST" and self.path.rpartition("/")[2] == "_search" and self.body:
                 kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if kind != "application/x-www-form-urlencoded":
@@ -85,7 +85,7 @@ class FhirRequest:
                         "Une recherche par POST porte ses paramètres en « application/x-www-form-urlencoded »."
                     )
                 try:
-                    given = given + _decode(self.body.decode())
+                    given = given + decode_query(self.body.decode())
                 except UnicodeDecodeError:
                     raise Malformed("Les paramètres de recherche ne sont pas en UTF-8.", code="FHIR.QUERY") from None
             self.parsed_params = given
@@ -138,15 +138,21 @@ class FhirResponse:
         return cls(status, json.dumps(resource), dict(headers or {}))
 
 
-def _decode(query: str) -> list[tuple[str, str]]:
+def decode_query(query: str) -> list[tuple[str, str]]:
+    """The parameters of a query string, in order. Raises Malformed for what is not UTF-8, holds U+0000, or never ends."""
     if not query:
         return []
     try:
-        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+        found = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
     except UnicodeDecodeError:
         raise Malformed("Les paramètres de l'adresse ne sont pas en UTF-8.", code="FHIR.QUERY") from None
     except ValueError:
         raise Malformed(f"Plus de {_MAX_PARAMETERS} paramètres : c'est refusé.", code="FHIR.QUERY") from None
+    if any("\x00" in name or "\x00" in value for name, value in found):
+        raise Malformed(
+            "Le caractère nul (U+0000) n'a pas sa place dans un paramètre.", code="FHIR.QUERY", issue="value"
+        )
+    return found
 
 
 def decode_segment(segment: str) -> str:

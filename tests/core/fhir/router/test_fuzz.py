@@ -163,7 +163,7 @@ def written():
         return cursor.fetchone()
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(METHODS),
     segments=st.lists(SEGMENTS, max_size=4),

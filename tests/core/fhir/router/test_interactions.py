@@ -248,7 +248,16 @@ def test_unknown_parameters(ask):
 
 
 @pytest.mark.parametrize(
-    "query", ["_count=many", "_count=-1", "_total=roughly", "_summary=some", "birthdate=yesterday", "_cursor=forged"]
+    "query",
+    [
+        "_count=many",
+        "_count=-1",
+        "_total=roughly",
+        "_summary=some",
+        "birthdate=yesterday",
+        "_cursor=forged",
+        "name=%00",
+    ],
 )
 def test_malformed_parameters(ask, query):
     answer = ask("GET", f"Patient?{query}")
