@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from virage.core.accounts import tokens
     from virage.core.accounts.actions import ensure_account
+    from virage.core.accounts.authorization import authorization_server, register_authorization
     from virage.core.accounts.bearer import authenticate
     from virage.core.accounts.doors import door, session_caller, token_door
     from virage.core.accounts.models import Account
@@ -32,6 +33,8 @@ __all__ = [
 # Django reads this package before its models may be imported, so the public face is opened on first use.
 _WHERE = {
     "Account": "models",
+    "authorization_server": "authorization",
+    "register_authorization": "authorization",
     "authenticate": "bearer",
     "caller_of": "queries",
     "door": "doors",

@@ -2,6 +2,8 @@
 
 import asgiref.sync
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from virage.core.db import backfill
 from virage.core.events.work import periodic
@@ -13,7 +15,11 @@ def resume_abandoned(timestamp: int) -> None:
 
     async def resume() -> None:
         for job in await app.job_manager.get_stalled_jobs():
-            await app.job_manager.retry_job(job)
+            try:
+                await app.job_manager.retry_job(job)
+            except UniqueViolation:
+                # Its next run waits already: this one will never be needed again.
+                await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
 
     asgiref.sync.async_to_sync(resume)()
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
-from virage.core import settings
+from virage.core import accounts, settings
 from virage.core.callers import Caller
 from virage.core.errors import Malformed, VirageError
 from virage.core.fhir import json, router
@@ -213,20 +213,26 @@ def _preflight() -> FhirResponse:
     )
 
 
+# What SMART discovery repeats of the authorization server's own description.
+_SMART_NAMES = (
+    "issuer",
+    "jwks_uri",
+    "authorization_endpoint",
+    "token_endpoint",
+    "introspection_endpoint",
+    "revocation_endpoint",
+    "grant_types_supported",
+    "token_endpoint_auth_methods_supported",
+    "token_endpoint_auth_signing_alg_values_supported",
+)
+
+
 def smart_configuration(request: FhirRequest) -> FhirResponse:
     """SMART App Launch 2.2 discovery, under every base, open to all."""
-    root = request.base.partition("://")[0] + "://" + request.base.partition("://")[2].partition("/")[0]
+    server = accounts.authorization_server()
     told = {
-        "issuer": f"{root}/psc",
-        "jwks_uri": f"{root}/psc/jwks",
-        "authorization_endpoint": f"{root}/psc/authorize",
-        "token_endpoint": f"{root}/psc/token",
-        "introspection_endpoint": f"{root}/psc/introspect",
-        "revocation_endpoint": f"{root}/psc/revoke",
-        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
-        "scopes_supported": ["openid", "profile", "fhirUser", "patient/*.rs", "user/*.cruds", "system/*.cruds"],
+        **{name: server[name] for name in _SMART_NAMES if name in server},
+        "scopes_supported": ["openid", "scope_all", "fhirUser", "patient/*.rs", "user/*.cruds", "system/*.cruds"],
         "response_types_supported": ["code"],
         "code_challenge_methods_supported": ["S256"],
         "capabilities": [

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import virage
+from virage.core import accounts
 from virage.core.fhir import definitions, json
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import TYPE_INTERACTIONS, FhirService
@@ -72,17 +73,15 @@ def _rest(service: FhirService, base: str) -> dict[str, Any]:
 
 
 def _security(base: str) -> dict[str, Any]:
-    root = base.partition("://")[0] + "://" + base.partition("://")[2].partition("/")[0]
+    server = accounts.authorization_server()
+    places = [("token", "token_endpoint"), ("authorize", "authorization_endpoint"), ("revoke", "revocation_endpoint")]
     return {
         "cors": True,
         "service": [{"coding": [{"system": _SMART, "code": "SMART-on-FHIR"}]}],
         "extension": [
             {
                 "url": _OAUTH,
-                "extension": [
-                    {"url": "token", "valueUri": f"{root}/psc/token"},
-                    {"url": "authorize", "valueUri": f"{root}/psc/authorize"},
-                ],
+                "extension": [{"url": url, "valueUri": server[name]} for url, name in places if name in server],
             }
         ],
         "description": "Jeton d'accès OAuth 2 (Authorization: Bearer), portées SMART v1 et v2.",

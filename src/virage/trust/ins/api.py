@@ -44,7 +44,23 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
             issue="too-costly",
             status=400,
         )
+    _check_matricules(request)
     return router.default(request, service)
+
+
+def _check_matricules(request: FhirRequest) -> None:
+    """A matricule with a wrong key is a slip of the hand: said so, rather than « nobody ». Raises `Invalid` (400)."""
+    for name, value in request.params:
+        if name != "identifier":
+            continue
+        for token in value.split(","):
+            system, _, number = token.rpartition("|")
+            oid = rules.oid_of_system(system)
+            if oid is not None and number:
+                try:
+                    rules.parse_matricule(number, oid, sandbox=settings.sandbox())
+                except Invalid as wrong:
+                    raise Invalid(wrong.text, code=wrong.code, status=400, issue="value", path="identifier") from wrong
 
 
 def create(request: FhirRequest, service: FhirService) -> FhirResponse:
