@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "authenticate",
+    "authorization_server",
     "caller_of",
     "door",
     "ensure_account",
     "find",
+    "register_authorization",
     "session_caller",
     "token_door",
     "tokens",

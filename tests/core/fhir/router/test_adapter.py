@@ -8,6 +8,8 @@ import pytest
 
 from virage.core.fhir import SHARED, adapter
 
+pytestmark = pytest.mark.django_db  # a token is looked for among the revoked before it is refused
+
 
 def call(method="GET", path="/metadata", body=b"", **environ):
     told = {}

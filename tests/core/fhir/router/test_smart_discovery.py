@@ -31,7 +31,13 @@ def _get(service, path: str) -> dict:
 def test_every_announced_endpoint_is_one(service) -> None:
     discovery = Client().get("/psc/.well-known/openid-configuration").json()
     smart = _get(service, "/.well-known/smart-configuration")
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", "introspection_endpoint", "revocation_endpoint"):
+    for name in (
+        "authorization_endpoint",
+        "token_endpoint",
+        "jwks_uri",
+        "introspection_endpoint",
+        "revocation_endpoint",
+    ):
         assert smart[name] == discovery[name]
     security = _get(service, "/metadata")["rest"][0]["security"]
     uris = {part["url"]: part["valueUri"] for part in security["extension"][0]["extension"]}
