@@ -87,10 +87,11 @@ class FhirService:
     @cached_property
     def operation_table(self) -> Mapping[tuple[str, str], tuple[Operation, ...]]:
         """Operations by (level, name), the standard ones after those of the room, which win."""
+        from virage.core.fhir.bulk.operations import BULK
         from virage.core.fhir.interactions.operations import STANDARD
 
         table: dict[tuple[str, str], tuple[Operation, ...]] = {}
-        for operation in (*self.operations, *STANDARD):
+        for operation in (*self.operations, *STANDARD, *BULK):
             for level in operation.levels:
                 table[level, operation.name] = (*table.get((level, operation.name), ()), operation)
         return table

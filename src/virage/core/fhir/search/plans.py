@@ -110,7 +110,7 @@ class Query:
 
     def keys(self, limit: int) -> Statement:
         """The (compartment, row id) of the rows that match, in no order, `limit` at most."""
-        source, values = self._matching("r.compartment, r.rid", [])
+        source, values = self.matching("r.compartment, r.rid", [])
         return Statement(f"SELECT * FROM ({source}) k LIMIT %s", [*values, limit])
 
     def _latest(self, limit: int, after: list[Any] | None) -> Statement:
@@ -127,7 +127,7 @@ class Query:
             [*values, limit, limit],
         )
 
-    def _matching(self, columns: str, column_values: list[Any]) -> tuple[str, list[Any]]:
+    def matching(self, columns: str, column_values: list[Any]) -> tuple[str, list[Any]]:
         """All matching rows, with these columns (whose bucket is `{b}`)."""
         placed = self._one_place()
         if placed is None and not self.condition.selective:
@@ -150,7 +150,7 @@ class Query:
         for place, key in enumerate(self.sort):
             columns.append(f"{key.text} AS s{place}")
             column_values += key.values
-        source, values = self._matching(", ".join(columns), column_values)
+        source, values = self.matching(", ".join(columns), column_values)
         where = ""
         if after:
             text, given = _later(self.sort, after)
@@ -167,7 +167,7 @@ class Query:
 
     def count(self) -> Statement:
         """The statement that counts all matches."""
-        source, values = self._matching("1 AS one", [])
+        source, values = self.matching("1 AS one", [])
         return Statement(f"SELECT count(*) FROM ({source}) c", values)
 
 

@@ -72,6 +72,16 @@ def search(
     return Page(entries, counted, following, used, compiled.unknown)
 
 
+def compiled_query(
+    space: Space, type_: str, params: list[tuple[str, str]], rule: Filter
+) -> tuple[Compiled, Query | None]:
+    """The query of a search on one type, for those that run it in their own way; None when nothing can match.
+
+    Raises BadSearch; unknown parameters are told in `Compiled.unknown`.
+    """
+    return _one_type(space, type_, parse(params), rule)
+
+
 def _one_type(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[Compiled, Query | None]:
     code = places.type_code(type_)
     compiled = Compiler(space.code, now(), rule).compile(type_, asked.conditions)
