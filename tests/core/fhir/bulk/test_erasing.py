@@ -11,9 +11,9 @@ TABLES = ("fhir_resource", "fhir_version", "fhir_date", "fhir_string", "fhir_num
 def _left(patient_id):
     with db.cursor() as cursor:
         return [
-            cursor.execute(f"SELECT count(*) FROM {table} WHERE compartment = %s", [patient_key(patient_id)]).fetchone()[
-                0
-            ]
+            cursor.execute(
+                f"SELECT count(*) FROM {table} WHERE compartment = %s", [patient_key(patient_id)]
+            ).fetchone()[0]
             for table in TABLES
         ]
 
@@ -41,9 +41,7 @@ def test_nothing_is_left_of_the_patient_and_the_trace_proves_it(ask):
         assert ask("GET", path).status == 404
     assert ask("GET", f"Observation/{kept}").status == 200
     assert ask("GET", f"Patient/{other}").status == 200
-    (proof,) = [
-        event for event in audit.for_patient(anne) if event["subtype"][0]["code"].endswith("expunge")
-    ]
+    (proof,) = [event for event in audit.for_patient(anne) if event["subtype"][0]["code"].endswith("expunge")]
     assert "Essai" not in str(proof)
     assert "'3'" in str(proof) or '"3"' in str(proof)
     # An id that was erased is free again.

@@ -50,9 +50,7 @@ def test_refusals_say_what_to_do(ask):
 def test_a_limited_caller_sees_only_its_own(ask):
     anne = ask("POST", "Patient", patient()).json["id"]
     _measured(ask, f"Patient/{anne}", "1-1", "2020-01-01")
-    limited = asking(
-        caller=Caller(kind="citizen", subject="x", patient="someone", scopes=frozenset({"patient/*.rs"}))
-    )
+    limited = asking(caller=Caller(kind="citizen", subject="x", patient="someone", scopes=frozenset({"patient/*.rs"})))
     assert _ids(limited("GET", f"Observation/$lastn?patient={anne}")) == []
 
 
@@ -66,9 +64,7 @@ def test_as_a_plain_evaluation_says(ask, measures, most):
     for code, day in measures:
         kept.append((code, day, _measured(ask, f"Patient/{anne}", code, str(date(2020, 1, 1) + timedelta(day)))))
     expected = {
-        id
-        for code, day, id in kept
-        if sum(1 for other, later, _ in kept if other == code and later > day) < most
+        id for code, day, id in kept if sum(1 for other, later, _ in kept if other == code and later > day) < most
     }
     assert set(_ids(ask("GET", f"Observation/$lastn?patient={anne}&max={most}"))) == expected
 

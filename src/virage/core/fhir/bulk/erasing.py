@@ -48,7 +48,8 @@ def erase(service: FhirService, patient: str, *, by: Caller) -> dict[str, Any]:
         # Nobody adds to the dossier while it goes: a create that comes after finds no patient.
         db.lock(f"fhir/expunge/{space.code}/{compartment}")
         rows = cursor.execute(
-            "DELETE FROM fhir_resource WHERE compartment = %s AND space = %s RETURNING rid, type", [compartment, space.code]
+            "DELETE FROM fhir_resource WHERE compartment = %s AND space = %s RETURNING rid, type",
+            [compartment, space.code],
         ).fetchall()
         versions = cursor.execute(
             "DELETE FROM fhir_version WHERE compartment = %s AND space = %s RETURNING rid", [compartment, space.code]
@@ -79,9 +80,7 @@ def _cited(service: FhirService, patient: str) -> list[str]:
 
     members = definitions.compartments()["Patient"]
     types = [name for name in (places.TYPES[code] for code in present_types(service.store.space)) if members.get(name)]
-    page = everywhere.search(
-        service, types, [], access=InPatient(patient), count=_MOST_CITED, cursor=None, total=False
-    )
+    page = everywhere.search(service, types, [], access=InPatient(patient), count=_MOST_CITED, cursor=None, total=False)
     return [version.reference for version in page.matches]
 
 
