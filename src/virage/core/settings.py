@@ -61,7 +61,15 @@ TABLE: tuple[Setting, ...] = (
         "1",
         "`0` : `virage serve` ne lance pas de tâches de fond (elles tournent alors par `virage worker`).",
     ),
-    Setting("VIRAGE_BLOBS", "", "Dépôt des fichiers : vide pour `VIRAGE_HOME/blobs`, ou un autre dossier."),
+    Setting(
+        "VIRAGE_BLOBS",
+        "",
+        "Dépôt des fichiers : vide pour `VIRAGE_HOME/blobs`, un autre dossier, ou `s3://depot/prefixe` (dépôt d'objets).",
+    ),
+    Setting("VIRAGE_S3_ENDPOINT", "", "Adresse du dépôt d'objets ; vide : celle d'Amazon pour la région."),
+    Setting("VIRAGE_S3_REGION", "us-east-1", "Région du dépôt d'objets, telle que sa signature la nomme."),
+    Setting("VIRAGE_S3_KEY", "", "Identifiant de la clé d'accès au dépôt d'objets."),
+    Setting("VIRAGE_S3_SECRET", "", "Secret de cette clé.", secret=True),
     Setting(
         "VIRAGE_MAX_BODY", "67108864", "Taille maximale, en octets, du corps d'une requête FHIR, une fois décompressé."
     ),

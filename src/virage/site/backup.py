@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
-from django.db import connections
 
 from virage.core import blobs, db, settings
-from virage.core.blobs.folder import root as blobs_root
+from virage.core.blobs import folder as blob_folder
 from virage.core.db import programs
 from virage.core.errors import VirageError
 from virage.core.progress import Progress
@@ -50,10 +49,10 @@ def save(folder: Path) -> Path:
     saved = folder / "blobs"
     saved.mkdir(mode=0o700)
     with Progress("Fichiers") as progress:
-        for path in _blob_files():
-            target = saved / path.name[:2] / path.name
+        for digest in blobs.stored():
+            target = saved / digest[:2] / digest
             target.parent.mkdir(exist_ok=True)
-            _copy(path, target)
+            _copy(digest, target)
             progress.add()
     for name in _KEPT:
         if (settings.home() / name).is_dir():
@@ -101,11 +100,7 @@ def restore(folder: Path) -> int:
     for name in _KEPT:
         if (folder / name).is_dir():
             shutil.copytree(folder / name, settings.folder(name), dirs_exist_ok=True)
-    connections["default"].close()
-    programs.run(
-        "pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges", "--dbname",
-        connections["default"].get_connection_params()["dbname"], str(folder / "database.dump"),
-    )  # fmt: skip
+    programs.fill(folder / "database.dump")
     return len(files)
 
 
@@ -128,16 +123,16 @@ def _read(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _blob_files() -> list[Path]:
-    return sorted(path for path in blobs_root().glob("??/??/*") if path.is_file())
-
-
-def _copy(source: Path, target: Path) -> None:
+def _copy(digest: str, target: Path) -> None:
     """A second name for the same bytes on the same disk (a file never changes), else a copy."""
+    if blobs.remote():
+        with blobs.open(digest) as source, target.open("xb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+        return
     try:
-        os.link(source, target)
+        os.link(blob_folder.path(digest), target)
     except OSError:
-        shutil.copyfile(source, target)
+        shutil.copyfile(blob_folder.path(digest), target)
 
 
 def _applied() -> list[str]:

@@ -59,3 +59,16 @@ def test_a_full_disk_leaves_nothing(monkeypatch):
     with pytest.raises(OSError, match="No space"):
         blobs.put(b"never stored before this test")
     assert not list((folder.root() / "incoming").iterdir())
+
+
+def test_a_damaged_file_is_not_given():
+    blob = blobs.put(b"as it was")
+    folder.path(blob.digest).write_bytes(b"as it is.")
+    with pytest.raises(blobs.BlobDamaged):
+        blobs.read(blob.digest)
+    folder.path(blob.digest).unlink()
+
+
+def test_every_file_is_listed():
+    blob = blobs.put(b"listed")
+    assert blob.digest in set(blobs.stored())

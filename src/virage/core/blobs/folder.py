@@ -1,37 +1,18 @@
-"""The local folder. An object store would stand behind the same three functions; none is written yet."""
+"""The local folder, or one that several machines share."""
 
 import builtins
 import hashlib
 import os
-import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from virage.core import settings
-from virage.core.errors import Malformed, VirageError
+from virage.core.blobs.names import Blob, BlobDamaged, BlobMissing, checked
 
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _CHUNK = 1 << 20
-
-
-class BlobMissing(VirageError):
-    """A file that the database mentions is not in the store: restore it from a backup."""
-
-    code = "BLOBS.MISSING"
-    status = 500
-    issue = "exception"
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """A stored file: `digest` is its SHA-256 in lower-case hexadecimal and its name, `sha1` 20 bytes, `size` in bytes."""
-
-    digest: str
-    sha1: bytes
-    size: int
 
 
 def root() -> Path:
@@ -84,21 +65,31 @@ def open(digest: str) -> BinaryIO:
     try:
         return builtins.open(_path(root(), digest), "rb")
     except FileNotFoundError:
-        raise BlobMissing(
-            "Un fichier du dossier de données manque : le reprendre d'une sauvegarde (virage restore)."
-        ) from None
+        raise BlobMissing from None
 
 
 def read(digest: str) -> bytes:
-    """The whole file. Raises like `open`."""
+    """The whole file, verified. Raises like `open`, and BlobDamaged."""
     with open(digest) as file:
-        return file.read()
+        data = file.read()
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise BlobDamaged
+    return data
+
+
+def stored() -> Iterator[str]:
+    """The digest of every file, in order."""
+    return (path.name for path in sorted(root().glob("??/??/*")) if path.is_file())
+
+
+def path(digest: str) -> Path:
+    """Where a file of the folder is, or would be. Raises Malformed when `digest` is not one."""
+    return _path(root(), digest)
 
 
 def _path(base: Path, digest: str) -> Path:
     """Two levels of 256 folders: a hundred million files stay in folders of a few thousand."""
-    if not _DIGEST.match(digest):
-        raise Malformed("L'empreinte d'un fichier s'écrit en 64 chiffres hexadécimaux.", code="BLOBS.DIGEST")
+    checked(digest)
     return base / digest[:2] / digest[2:4] / digest
 
 

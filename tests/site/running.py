@@ -1,0 +1,98 @@
+"""A `virage serve` of its own, as its operator starts it."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+VIRAGE = [sys.executable, "-m", "virage.site.cli"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Running:
+    """A `virage serve` of its own home."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.port = free_port()
+        known = {"VIRAGE_HOME": str(home), "VIRAGE_SANDBOX": "1", "PORT": str(self.port)}
+        self.environment = {**os.environ, **known, **settings}
+
+    def start(self) -> "Running":
+        self.process = subprocess.Popen(
+            [*VIRAGE, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
+        )
+        line = self.process.stdout.readline()
+        assert line == f"virage is ready on http://127.0.0.1:{self.port}\n", line + self.process.stderr.read()
+        return self
+
+    def token(self) -> str:
+        """An access token of this house, made as its own processes make them."""
+        code = (
+            "import django; django.setup()\n"
+            "from virage.core.accounts import caller_of, ensure_account, tokens\n"
+            "from virage.core.callers import system\n"
+            "account = ensure_account(by=system('test'), login='probe', kind='software', name='Probe')\n"
+            "print(tokens.issue(caller_of(account)))"
+        )
+        environment = {**self.environment, "DJANGO_SETTINGS_MODULE": "virage.site.settings"}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()[-1]
+
+    def get(self, path: str, token: str = "") -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def healthy_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if self.get("/health")[0] == 200:
+                    return True
+            except OSError:
+                pass
+            time.sleep(0.05)
+        return False
+
+    def tree(self) -> dict[int, str]:
+        """Descendants, with their command line."""
+        parents = {}
+        for path in Path("/proc").iterdir():
+            if path.name.isdecimal():
+                try:
+                    parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                    parents[int(path.name)] = (parent, (path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                except OSError:
+                    continue
+        found, fringe = {}, {self.process.pid}
+        while fringe:
+            fringe = {pid for pid, (parent, _) in parents.items() if parent in fringe}
+            found |= {pid: parents[pid][1] for pid in fringe}
+        return found
+
+    def pid_of(self, words: str) -> int:
+        return next(pid for pid, line in self.tree().items() if words in line)
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        self.close()
+        return code
+
+    def close(self) -> None:
+        self.process.stdout.close()
+        self.process.stderr.close()
