@@ -97,3 +97,20 @@ def test_lock_needs_a_transaction_and_excludes(table):
         with psycopg.connect(raw.info.dsn) as other:
             held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
             assert other.execute(held, (raw.info.backend_pid,)).fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_prepared_read_outlives_the_drivers_forgetting():
+    def read(value: int) -> bytes | None:
+        result = db.fetch_prepared(b"test_prepared", b"SELECT $1::int + 1", (b"%d" % value,))
+        return result.get_value(0, 0)
+
+    assert int.from_bytes(read(1), "big") == 2
+    with db.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    assert int.from_bytes(read(2), "big") == 3
+    with db.transaction():
+        assert int.from_bytes(read(3), "big") == 4
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        db.fetch_prepared(b"test_failing", b"SELECT 1 / $1::int", (b"0",))
+    assert int.from_bytes(read(4), "big") == 5

@@ -6,10 +6,11 @@ Source: SMART App Launch 2.2.0, « Scopes and Launch Context ».
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from virage.core.access.filters import AllOf, AnyOf, Everything, Filter, Has, InPatient, Nothing
-from virage.core.callers import Caller
+from virage.core.callers import Caller, Kind
 
 _SCOPE = re.compile(r"^(patient|user|system)/(\*|[A-Z][A-Za-z]+)\.(\*|read|write|c?r?u?d?s?)(\?.+)?$")
 _LETTERS = {"*": "cruds", "read": "rs", "write": "cud"}
@@ -65,12 +66,12 @@ def _token(value: str) -> str:
     return value if "|" in value or "/" in value else f"|{value}"
 
 
-def _filter(scope: Scope, by: Caller) -> Filter:
+def _filter(scope: Scope, patient: str) -> Filter:
     parts: list[Filter] = []
     if scope.context == "patient":
-        if not by.patient:
+        if not patient:
             return Nothing("Le jeton ne dit pas de quel patient il s’agit.", "scope.no-patient")
-        parts.append(InPatient(by.patient))
+        parts.append(InPatient(patient))
     for name, value in scope.constraints:
         alternatives: list[Filter] = [Has(name, _token(one)) for one in value.split(",")]
         parts.append(alternatives[0] if len(alternatives) == 1 else AnyOf(alternatives))
@@ -81,15 +82,20 @@ def _filter(scope: Scope, by: Caller) -> Filter:
 
 def scope_filter(by: Caller, interaction: str, type_: str) -> Filter:
     """What the scopes of the caller's token let through for this interaction on this type (`*` for a system-wide one)."""
+    return _remembered(by.scopes, by.kind, by.patient, interaction, type_)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(scopes: frozenset[str], kind: Kind, patient: str, interaction: str, type_: str) -> Filter:
     needed = _NEEDED.get(interaction, "r")
     opened = [
-        _filter(scope, by)
-        for scope in parse_scopes(by.scopes)
+        _filter(scope, patient)
+        for scope in parse_scopes(scopes)
         if needed in scope.letters and (scope.type == "*" or scope.type == type_)
     ]
     if not opened:
         return Nothing(
-            f"Votre jeton n’ouvre pas cette opération : il y faut une portée comme « {_example(by)}/{type_}.{needed} ».",
+            f"Votre jeton n’ouvre pas cette opération : il y faut une portée comme « {_example(kind)}/{type_}.{needed} ».",
             "scope.missing",
         )
     if any(isinstance(part, Everything) for part in opened):
@@ -97,5 +103,5 @@ def scope_filter(by: Caller, interaction: str, type_: str) -> Filter:
     return opened[0] if len(opened) == 1 else AnyOf(opened)
 
 
-def _example(by: Caller) -> str:
-    return {"software": "system", "citizen": "patient"}.get(by.kind, "user")
+def _example(kind: Kind) -> str:
+    return {"software": "system", "citizen": "patient"}.get(kind, "user")

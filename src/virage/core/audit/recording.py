@@ -23,7 +23,7 @@ PLACEHOLDERS = "(%s, %s, %s, %s, %s::json)"
 
 _DELAY = 0.2
 _BATCH = 500
-_queue: deque[Row] = deque()
+_queue: deque[tuple[Caller, str, str, str, tuple[str, ...]]] = deque()
 _wake = threading.Event()
 _state: dict[str, int] = {}
 _lock = threading.Lock()
@@ -92,7 +92,8 @@ def later(
     if os.environ.get("VIRAGE_AUDIT_LATER") == "0":
         trace(by=by, action=action, outcome=outcome, patient=patient, entities=entities)
         return
-    _queue.append(row(by=by, action=action, outcome=outcome, patient=patient, entities=entities))
+    # Put into words by the thread that writes, not while the reader waits.
+    _queue.append((by, action, outcome, patient, tuple(entities)))
     if _state.get("pid") != os.getpid():
         _start()
     if len(_queue) >= _BATCH:
@@ -104,13 +105,17 @@ def flush() -> int:
     written = 0
     with _flushing:
         while _queue:
-            batch: list[Row] = []
+            batch: list[tuple[Caller, str, str, str, tuple[str, ...]]] = []
             while _queue and len(batch) < _BATCH:
                 batch.append(_queue.popleft())
-            values = ", ".join([PLACEHOLDERS] * len(batch))
+            rows = [
+                row(by=by, action=action, outcome=outcome, patient=patient, entities=entities)
+                for by, action, outcome, patient, entities in batch
+            ]
+            values = ", ".join([PLACEHOLDERS] * len(rows))
             try:
                 with db.cursor() as cursor:
-                    cursor.execute(f"{INSERT} VALUES {values}", [value for item in batch for value in item])
+                    cursor.execute(f"{INSERT} VALUES {values}", [value for item in rows for value in item])
             except Exception:
                 _queue.extendleft(reversed(batch))
                 raise

@@ -9,10 +9,11 @@ from virage.core.db.session import (
     connection,
     copy_rows,
     cursor,
+    fetch_prepared,
     in_transaction,
     lock,
     retrying,
     transaction,
 )
 
-__all__ = ["after_commit", "connection", "copy_rows", "cursor", "in_transaction", "lock", "retrying", "transaction"]
+__all__ = ["after_commit", "connection", "copy_rows", "cursor", "fetch_prepared", "in_transaction", "lock", "retrying", "transaction"]

@@ -60,6 +60,33 @@ def cursor() -> Iterator[Cursor]:
         yield opened
 
 
+def fetch_prepared(name: bytes, statement: bytes, values: Sequence[bytes]) -> psycopg.pq.abc.PGresult:
+    """One statement in its prepared form, for the few reads that every request makes: straight to libpq, without a cursor.
+
+    `name` is the statement's own; `statement` uses `$1`, `$2`, …; values are PostgreSQL's text, results its binary form, as
+    bytes by `get_value(row, column)`, with `ntuples`. Raises psycopg errors.
+    """
+    wrapper = connection()
+    raw = wrapper.connection
+    link = raw.pgconn
+    if raw.prepare_threshold is None or wrapper.in_atomic_block:
+        # In a transaction a failed statement cannot be tried again.
+        result = link.exec_params(statement, values, result_format=1)
+    else:
+        known: set[bytes] = raw.__dict__.setdefault("_virage_prepared", set())
+        if name not in known:
+            link.prepare(name, statement)
+            known.add(name)
+        result = link.exec_prepared(name, values, result_format=1)
+        if result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"26000":
+            # The driver forgets all prepared statements after a rollback: ours went with them.
+            link.prepare(name, statement)
+            result = link.exec_prepared(name, values, result_format=1)
+    if result.status != psycopg.pq.ExecStatus.TUPLES_OK:
+        raise psycopg.errors.error_from_result(result)
+    return result
+
+
 def transaction() -> AbstractContextManager[Any]:
     """All or nothing, for the ORM and for `cursor()`. Nested: a savepoint."""
     connection()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from virage.core.fhir import json
 from virage.core.fhir.prefer import WHOLE, View, wanted_format, wants_pretty
 from virage.core.fhir.request import CONTENT_TYPES, JSON, FhirRequest, FhirResponse
-from virage.core.fhir.service import FhirService, egress
+from virage.core.fhir.service import FhirService, egress, is_guarded
 
 if TYPE_CHECKING:
     from virage.core.fhir.store import Version
@@ -42,10 +42,9 @@ def plain(response: FhirResponse) -> FhirResponse:
 def outgoing(request: FhirRequest, service: FhirService, type: str, body: bytes, view: View = WHOLE) -> bytes:
     """The stored bytes of one resource as this caller may see them: its type's guards run, then the part asked for.
 
-    Costs nothing when the type has no guard and the whole is wanted.
+    The bytes are not read when no guard could change them and the whole is wanted.
     """
-    guards = egress(type)
-    if not guards and not has_carriers(type) and view.whole:
+    if view.whole and not is_guarded(type, body) and not has_carriers(type):
         return body
     resource = json.loads(body)
     guarded = guard(resource, request, service)

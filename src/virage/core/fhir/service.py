@@ -125,15 +125,25 @@ def register(service: FhirService) -> FhirService:
 _GUARDS: dict[str, tuple[EgressGuard, ...]] = {}
 
 
-def register_egress(type: str, guard: EgressGuard) -> None:
+_MARKS: dict[str, tuple[bytes, ...]] = {}
+
+
+def register_egress(type: str, guard: EgressGuard, *, mark: bytes = b"") -> None:
     """Have `guard(resource, caller, space)` look at every resource of this type that leaves any base by any interaction.
 
-    It returns the resource to send, which may be the one it got, and must not change that one in place. Registering the same
-    guard twice has no effect.
+    It returns the resource to send, which may be the one it got, and must not change that one in place. `mark` are bytes
+    without which the guard would change nothing: stored JSON that does not hold them leaves as it is, unread. Registering
+    the same guard twice has no effect.
     """
     present = _GUARDS.get(type, ())
     if guard not in present:
         _GUARDS[type] = (*present, guard)
+        _MARKS[type] = (*_MARKS.get(type, ()), mark)
+
+
+def is_guarded(type: str, body: bytes) -> bool:
+    """Whether a guard could change stored JSON of this type."""
+    return any(mark in body for mark in _MARKS.get(type, ()))
 
 
 def egress(type: str) -> tuple[EgressGuard, ...]:

@@ -69,5 +69,6 @@ def incoming(resource: Mapping[str, Any], caller: Caller, space: str) -> list[Is
 
 def install() -> None:
     """Register both guards with the FHIR engine; calling it twice changes nothing."""
-    fhir.register_egress("Patient", outgoing)
+    # Every OID of a matricule begins so: a Patient without it carries none.
+    fhir.register_egress("Patient", outgoing, mark=b"1.2.250.1.213.1.4.")
     fhir.register_ingress("Patient", incoming)

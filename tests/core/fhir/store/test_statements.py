@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from virage.core import db as db_engine
 from virage.core import events
 from virage.core.access import InPatient
 from virage.core.callers import system
@@ -21,7 +22,7 @@ def store(db) -> Store:
 
 @pytest.fixture
 def sent(monkeypatch):
-    """The statements sent by psycopg cursors while the block runs."""
+    """The statements sent while the block runs, by psycopg cursors or straight to libpq."""
     seen: list[str] = []
     real = psycopg.Cursor.execute
 
@@ -29,7 +30,14 @@ def sent(monkeypatch):
         seen.append(str(query))
         return real(self, query, *rest, **more)
 
+    prepared = db_engine.fetch_prepared
+
+    def fetch_prepared(name, statement, values):
+        seen.append(str(statement))
+        return prepared(name, statement, values)
+
     monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+    monkeypatch.setattr(db_engine, "fetch_prepared", fetch_prepared)
 
     @contextmanager
     def counting(expected: int) -> Iterator[None]:
