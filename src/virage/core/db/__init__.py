@@ -16,4 +16,14 @@ from virage.core.db.session import (
     transaction,
 )
 
-__all__ = ["after_commit", "connection", "copy_rows", "cursor", "fetch_prepared", "in_transaction", "lock", "retrying", "transaction"]
+__all__ = [
+    "after_commit",
+    "connection",
+    "copy_rows",
+    "cursor",
+    "fetch_prepared",
+    "in_transaction",
+    "lock",
+    "retrying",
+    "transaction",
+]

@@ -62,7 +62,9 @@ def application(service: FhirService) -> Wsgi:
         else:
             headers += _SECURITY
         mark = environ.get("HTTP_X_REQUEST_ID", "")
-        headers.append(("X-Request-Id", mark if mark.isalnum() and len(mark) <= 64 else f"{random.getrandbits(64):016x}"))
+        headers.append(
+            ("X-Request-Id", mark if mark.isalnum() and len(mark) <= 64 else f"{random.getrandbits(64):016x}")
+        )
         if environ.get("HTTP_ORIGIN"):
             headers += _OPEN
         if response.status != 204 and response.status != 304:
