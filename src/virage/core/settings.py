@@ -73,6 +73,12 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "VIRAGE_MAX_BODY", "67108864", "Taille maximale, en octets, du corps d'une requête FHIR, une fois décompressé."
     ),
+    Setting("VIRAGE_EXPORT_HOURS", "24", "Durée de garde des fichiers d'un export ou d'un import en masse, en heures."),
+    Setting(
+        "VIRAGE_SUBSCRIPTION_LOOPBACK",
+        "0",
+        "`1` laisse les abonnements et les imports joindre cette machine même (essais seulement).",
+    ),
     Setting("VIRAGE_PKI_ROOTS", "", "Fichier PEM des autorités racines reconnues (celles de l'IGC-Santé)."),
     Setting("VIRAGE_ACCESS_SECONDS", "120", "Durée d'un jeton d'accès remis par Pro Santé Connect, en secondes."),
     Setting("VIRAGE_REFRESH_SECONDS", "1800", "Durée d'un jeton de rafraîchissement, en secondes."),

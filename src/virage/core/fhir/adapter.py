@@ -67,12 +67,14 @@ def application(service: FhirService) -> Wsgi:
         )
         if environ.get("HTTP_ORIGIN"):
             headers += _OPEN
-        if response.status != 204 and response.status != 304:
+        if response.status != 204 and response.status != 304 and response.stream is None:
             headers.append(("Content-Length", str(len(body))))
         start_response(_REASONS.get(response.status, f"{response.status} Unknown"), headers)
         for observe in observers:
             observe(service.space, request.interaction, request.type, response.status, time.perf_counter() - started)
-        return () if request.method == "HEAD" else (body,)
+        if request.method == "HEAD":
+            return ()
+        return (body,) if response.stream is None else response.stream
 
     return answer
 

@@ -1,6 +1,6 @@
 """What comes in and what goes out, free of any web framework: a test, a worker and HTTP use the same two values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -129,6 +129,9 @@ class FhirResponse:
     headers: dict[str, str] = field(default_factory=dict)
     native: bool = False
     """True when `body` is not FHIR content and leaves as it is, with the Content-Type that `headers` says."""
+
+    stream: Iterable[bytes] | None = None
+    """The body in pieces, instead of `body`, for what is too large to hold; only when `native`, with its Content-Length."""
 
     @classmethod
     def of(

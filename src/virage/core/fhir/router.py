@@ -43,7 +43,7 @@ TABLE: Mapping[str, Mapping[str, tuple[str, Handler]]] = {
     "T/I/_history/V": {"GET": ("vread", reads.vread)},
     "T/I/C": {"GET": ("search-type", searches.search)},
     "T/I/C/_search": {"POST": ("search-type", searches.search)},
-    "$": {"GET": ("operation", operations.operate), "POST": ("operation", operations.operate)},
+    "$": dict.fromkeys(("GET", "POST", "DELETE"), ("operation", operations.operate)),
     "T/$": {"GET": ("operation", operations.operate), "POST": ("operation", operations.operate)},
     "T/I/$": {"GET": ("operation", operations.operate), "POST": ("operation", operations.operate)},
 }

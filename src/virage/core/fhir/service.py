@@ -28,7 +28,7 @@ class Operation:
 
     `type` is the resource type it belongs to, `""` for the whole base, `"*"` for every type; `level` holds `system`, `type`,
     `instance` separated by spaces. `affects_state=False` opens it to GET as well. `definition` is the canonical address of its
-    OperationDefinition. `public` operations are served without a token. The router does not decide who may call: `handler`
+    OperationDefinition. `public` operations are served without a token; those that `removes` answer DELETE too. The router does not decide who may call: `handler`
     asks `core.access` what it needs, because only it knows what it touches.
     """
 
@@ -39,6 +39,7 @@ class Operation:
     affects_state: bool = True
     definition: str = ""
     public: bool = False
+    removes: bool = False
 
     @property
     def levels(self) -> frozenset[str]:
