@@ -117,9 +117,12 @@ def test_patients_and_groups(ask):
 
 
 def test_the_rules_of_the_caller_hold(ask):
-    anne, _, made, _ = _world(ask)
+    anne, _, _, _ = _world(ask)
     limited = Caller(
-        kind="software", subject="limited", patient=anne, scopes=frozenset({"patient/Observation.rs", "patient/Patient.r"})
+        kind="software",
+        subject="limited",
+        patient=anne,
+        scopes=frozenset({"patient/Observation.rs", "patient/Patient.r"}),
     )
     theirs = asking(caller=limited)
     status = _order(theirs, "$export")

@@ -84,7 +84,9 @@ class _Export:
         with db.transaction():
             if jobs.save(self.job, "done"):
                 audit.trace(
-                    by=self.job.caller, action="fhir.export", detail={"job": self.job.id, "count": str(self.state["done"])}
+                    by=self.job.caller,
+                    action="fhir.export",
+                    detail={"job": self.job.id, "count": str(self.state["done"])},
                 )
         return False
 

@@ -19,7 +19,9 @@ from virage.core.fhir.service import FhirService
 MOST_AT_ONCE = 5
 _LEASE = "60 seconds"
 """A job whose runner has not saved for this long may be taken over by another."""
-_COLUMNS = "id, kind, space, base, request, caller::text, asked::text, moment, state, runner, expires, progress::text, problem"
+_COLUMNS = (
+    "id, kind, space, base, request, caller::text, asked::text, moment, state, runner, expires, progress::text, problem"
+)
 
 
 class TooMany(VirageError):
@@ -70,7 +72,9 @@ def text_of(caller: Caller) -> str:
     return orjson.dumps({**dataclasses.asdict(caller), "scopes": sorted(caller.scopes)}).decode()
 
 
-def begin(kind: str, request: FhirRequest, service: FhirService, asked: dict[str, Any], moment: int, id: str = "") -> str:
+def begin(
+    kind: str, request: FhirRequest, service: FhirService, asked: dict[str, Any], moment: int, id: str = ""
+) -> str:
     """Write a new job, and give its id. Raises TooMany (429)."""
     id = id or new_id()
     with db.transaction(), db.cursor() as cursor:
@@ -114,9 +118,14 @@ def of_caller(request: FhirRequest, service: FhirService, kind: str) -> Job:
         ).fetchone()
     found = _job(row) if row is not None else None
     caller = request.caller
-    if found is None or found.state == "cancelled" or (found.caller.subject, found.caller.client_id) != (
-        caller.subject,
-        caller.client_id,
+    if (
+        found is None
+        or found.state == "cancelled"
+        or (found.caller.subject, found.caller.client_id)
+        != (
+            caller.subject,
+            caller.client_id,
+        )
     ):
         raise Unknown("Ce travail n'existe pas, ou n'est plus gardé : relancez-le.", code="FHIR.JOB")
     return found

@@ -15,7 +15,9 @@ from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService
 
 _FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
-_KNOWN = frozenset({"_outputFormat", "_since", "_type", "_typeFilter", "_elements", "patient"}) | prefer.RESULT_PARAMETERS
+_KNOWN = (
+    frozenset({"_outputFormat", "_since", "_type", "_typeFilter", "_elements", "patient"}) | prefer.RESULT_PARAMETERS
+)
 _MOST_FILTERS = 50
 _NOT_FOR_FILTERS = ("_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements")
 NDJSON = "application/fhir+ndjson"
@@ -156,7 +158,10 @@ def _patients(given: list[dict[str, Any]]) -> list[str]:
         if part["name"] == "patient":
             value = part.get("valueReference")
             text = value.get("reference") if isinstance(value, dict) else part.get("valueString")
-            if not isinstance(text, str) or not text.removeprefix("Patient/").replace("-", "").replace(".", "").isalnum():
+            if (
+                not isinstance(text, str)
+                or not text.removeprefix("Patient/").replace("-", "").replace(".", "").isalnum()
+            ):
                 raise _wrong("patient", "« patient » est une référence comme « Patient/12 ».")
             found.append(text.removeprefix("Patient/"))
     return found

@@ -14,7 +14,13 @@ BULK = (
     Operation("export", kickoff.export, "Patient", "type", False, _BULK_DATA + "patient-export"),
     Operation("export", kickoff.export, "Group", "instance", False, _BULK_DATA + "group-export"),
     Operation(
-        "export-status", kickoff.status, "", "system", False, "urn:virage:OperationDefinition:export-status", removes=True
+        "export-status",
+        kickoff.status,
+        "",
+        "system",
+        False,
+        "urn:virage:OperationDefinition:export-status",
+        removes=True,
     ),
     Operation("export-file", kickoff.download, "", "system", False, "urn:virage:OperationDefinition:export-file"),
     Operation("lastn", lastn, "Observation", "type", False, _DEFINITION + "Observation-lastn"),
