@@ -1,5 +1,6 @@
 """One base class for every refusal, so that each medium has one function that renders it."""
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,3 +103,46 @@ class Conflict(VirageError):
     code = "VIRAGE.CONFLICT"
     status = 409
     issue = "conflict"
+
+
+class StorageFull(VirageError):
+    """No room is left, on the disk of the files or on that of the database; what was under way is undone."""
+
+    code = "VIRAGE.STORAGE_FULL"
+    status = 503
+    issue = "no-store"
+
+
+class DatabaseAway(VirageError):
+    """The database does not answer, or ended the connection: what was under way is undone, unless it was just confirmed."""
+
+    code = "VIRAGE.DATABASE_AWAY"
+    status = 503
+    issue = "transient"
+
+
+_AWAY = ("08", "57P", "53300")
+"""SQLSTATE: connection exceptions, a server that stops or starts, too many connections."""
+
+
+def of_machine(error: BaseException) -> VirageError | None:
+    """What a failure of the machine under us means for the caller; None for any other failure, such as a mistake of ours.
+
+    Looks through what wrapped it (Django wraps psycopg). The texts of the system and of PostgreSQL are not repeated.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        state = getattr(seen, "sqlstate", None)
+        if state == "53100" or (isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT)):
+            return StorageFull(
+                "Le service n'a plus de place pour enregistrer : rien n'a été modifié. Prévenez l'exploitant, puis réessayez."
+            )
+        if isinstance(seen, VirageError) and seen.status == 503:
+            return seen
+        lost = type(seen).__module__.startswith("psycopg") and type(seen).__name__ == "OperationalError"
+        if lost or (isinstance(state, str) and state.startswith(_AWAY)):
+            return DatabaseAway(
+                "La base de données ne répond pas : la demande n'est pas confirmée. Réessayez dans quelques instants."
+            )
+        seen = seen.__cause__
+    return None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from virage.core.commands import Command, UsageError
-from virage.core.errors import VirageError
+from virage.core.errors import VirageError, of_machine
 
 # What argparse says, for people.
 _FRENCH = (
@@ -89,6 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        told = of_machine(error)
+        if told is None:
+            raise
+        print(f"virage {command.name} : {told.text}", file=sys.stderr)  # noqa: T201
         return 1
 
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from virage.core.errors import Malformed, Unknown, VirageError
+from virage.core.errors import Malformed, Unknown, VirageError, of_machine
 from virage.core.fhir import outcome, representation
 from virage.core.fhir.capability import capabilities
 from virage.core.fhir.interactions import batches, histories, operations, reads, searches, writes
@@ -214,6 +214,8 @@ def refusal(request: FhirRequest, error: VirageError) -> FhirResponse:
     headers: dict[str, str] = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allow)
+    if error.status == 503:
+        headers["Retry-After"] = "5"
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="virage"'
     return _last(request, FhirResponse.of(outcome.of_error(error), error.status, headers))
@@ -221,6 +223,9 @@ def refusal(request: FhirRequest, error: VirageError) -> FhirResponse:
 
 def accident(request: FhirRequest, error: Exception) -> FhirResponse:
     """The answer to what nobody foresaw: an id to find it in the log, where no value of the request is written."""
+    if (told := of_machine(error)) is not None:
+        log.error("machine: %s in %s %s", told.code, request.interaction, request.type)
+        return refusal(request, told)
     mark = secrets.token_hex(6)
     frames = _frames(error)
     log.error(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from virage.core.errors import VirageError
+from virage.core.errors import VirageError, of_machine
 from virage.core.web.refusals import refusal_page
 
 # `data:` for small images in documents; a page that needs more (the authorization page redirects to other sites) says so itself.
@@ -41,5 +41,6 @@ class Refusals:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Django calls this with what a view raised; anything but our own errors goes on to the 500 page."""
-        return refusal_page(request, exception) if isinstance(exception, VirageError) else None
+        """Django calls this with what a view raised; our own errors and those of a machine in trouble are told."""
+        error = exception if isinstance(exception, VirageError) else of_machine(exception)
+        return None if error is None else refusal_page(request, error)

@@ -1,9 +1,11 @@
 """The page that a refusal becomes: what was refused, by which rule, and the way out."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from virage.core.errors import Unknown, VirageError
+from virage.core.errors import Unknown, VirageError, of_machine
 
 _TITLES = {
     400: "Nous n’avons pas compris la demande",
@@ -35,7 +37,11 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: ours to mend; nothing of what was sent is shown or kept."""
+    """500: ours to mend; nothing of what was sent is shown or kept. 503 when it is the machine: full disk, database away."""
+    error = sys.exc_info()[1]  # Django calls this while it handles what no view caught
+    told = of_machine(error) if error is not None else None
+    if told is not None:
+        return refusal_page(request, told)
     text = "L’erreur vient de nous et a été signalée. Rien n’a été enregistré : vous pouvez recommencer."
     return refusal_page(request, VirageError(text, code="WEB.INTERNAL", status=500, issue="exception"))
 
