@@ -4,7 +4,7 @@ import logging
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -122,7 +122,10 @@ def _respond(environ: dict[str, Any], service: FhirService, request: FhirRequest
         if not is_open(service, request):
             request.caller = authenticate(request)
         if request.method in ("POST", "PUT", "PATCH"):
-            request.body = body(environ, limit)
+            if request.path == "$import" and "ndjson" in request.headers.get("content-type", ""):
+                request.stream = pieces(environ)
+            else:
+                request.body = body(environ, limit)
     except VirageError as error:
         return router.refusal(request, error)
     except Exception as error:
@@ -180,10 +183,41 @@ def body(environ: dict[str, Any], limit: int) -> bytes:
     if coding in ("", "identity"):
         return whole
     if coding not in ("gzip", "x-gzip"):
-        raise VirageError(
-            "Seul le codage « gzip » est accepté.", code="FHIR.CONTENT_ENCODING", status=415, issue="not-supported"
-        )
+        raise _bad_coding()
     return _inflated(whole, limit)
+
+
+def pieces(environ: dict[str, Any]) -> Iterator[bytes]:
+    """The body as it comes, gzip undone, never whole in memory. Raises Malformed."""
+    stream = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH") or ""
+    left = int(length) if length.isdecimal() else None
+    coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if coding not in ("", "identity", "gzip", "x-gzip"):
+        raise _bad_coding()
+    inflater = zlib.decompressobj(wbits=31) if "gzip" in coding else None
+    while left is None or left > 0:
+        chunk = stream.read(_CHUNK if left is None else min(_CHUNK, left))
+        if not chunk:
+            break
+        if left is not None:
+            left -= len(chunk)
+        try:
+            while inflater is not None and chunk:
+                yield inflater.decompress(chunk, _CHUNK)
+                chunk = inflater.unconsumed_tail
+        except zlib.error:
+            raise Malformed("Le corps annoncé en gzip est illisible.", code="FHIR.BODY") from None
+        if inflater is None:
+            yield chunk
+    if left or (inflater is not None and not inflater.eof):
+        raise Malformed("Le corps de la requête est arrivé incomplet.", code="FHIR.BODY")
+
+
+def _bad_coding() -> VirageError:
+    return VirageError(
+        "Seul le codage « gzip » est accepté.", code="FHIR.CONTENT_ENCODING", status=415, issue="not-supported"
+    )
 
 
 def _inflated(data: bytes, limit: int) -> bytes:

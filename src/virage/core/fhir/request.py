@@ -70,6 +70,9 @@ class FhirRequest:
     assigned_id: str = ""
     """The id that the server chose for a create before it came here."""
 
+    stream: Iterable[bytes] | None = None
+    """The body in pieces instead of `body`, for `$import`, which keeps nothing of it in memory."""
+
     parsed: dict[str, Any] | None = None
     parsed_params: list[tuple[str, str]] | None = None
 

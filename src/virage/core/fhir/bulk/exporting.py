@@ -41,11 +41,12 @@ def run(id: str, seconds: float = SLICE) -> bool:
         jobs.save(job, "failed")
         return False
     except Exception:
-        _note_failure(job)
+        note_failure(job)
         raise
 
 
-def _note_failure(job: Job) -> None:
+def note_failure(job: Job) -> None:
+    """Let go of a job that failed, for another try; after five it is failed for good."""
     job.progress["failures"] = job.progress.get("failures", 0) + 1
     if job.progress["failures"] >= 5:
         job.problem = "Le travail a échoué plusieurs fois : relancez-le, et prévenez l'exploitant s'il échoue encore."

@@ -143,6 +143,15 @@ def claim(id: str) -> Job | None:
     return None if row is None else _job(row)
 
 
+def held(job: Job) -> Job | None:
+    """The job as it was last saved, if this runner still holds it."""
+    with db.cursor() as cursor:
+        row = cursor.execute(
+            f"SELECT {_COLUMNS} FROM fhir_job WHERE id = %s AND runner = %s", [job.id, job.runner]
+        ).fetchone()
+    return None if row is None else _job(row)
+
+
 def save(job: Job, state: str = "running", *, release: bool = False) -> bool:
     """Write what was done; False when the job was cancelled or taken over meanwhile: stop then."""
     with db.cursor() as cursor:

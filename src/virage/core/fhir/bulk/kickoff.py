@@ -196,8 +196,8 @@ def status(request: FhirRequest, service: FhirService) -> FhirResponse:
         "transactionTime": moment(job.moment).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "request": job.request,
         "requiresAccessToken": True,
-        "output": [_listed(job, *each) for each in files if each[1]["type"] != "Bundle" or not job.asked["since"]],
-        "deleted": [_listed(job, *each) for each in files if each[1]["type"] == "Bundle" and job.asked["since"]],
+        "output": [listed(job, *each) for each in files if each[1]["type"] != "Bundle" or not job.asked["since"]],
+        "deleted": [listed(job, *each) for each in files if each[1]["type"] == "Bundle" and job.asked["since"]],
         "error": [],
     }
     return manifest(job, told)
@@ -217,7 +217,8 @@ def waiting(progress: str) -> FhirResponse:
     return FhirResponse(202, headers=headers, native=True)
 
 
-def _listed(job: jobs.Job, number: int, file: dict[str, Any]) -> dict[str, Any]:
+def listed(job: jobs.Job, number: int, file: dict[str, Any]) -> dict[str, Any]:
+    """A file of a job, as a manifest lists it."""
     url = f"{job.base}/${job.kind}-file?job={job.id}&file={number}"
     return {"type": file["type"], "url": url, "count": file["count"]}
 

@@ -1,6 +1,6 @@
 """The bulk operations, as every base offers them."""
 
-from virage.core.fhir.bulk import kickoff
+from virage.core.fhir.bulk import importing, kickoff
 from virage.core.fhir.bulk.erasing import expunge
 from virage.core.fhir.bulk.latest import lastn
 from virage.core.fhir.service import Operation
@@ -23,6 +23,17 @@ BULK = (
         removes=True,
     ),
     Operation("export-file", kickoff.download, "", "system", False, "urn:virage:OperationDefinition:export-file"),
+    Operation("import", importing.order, "", "system", True, "urn:virage:OperationDefinition:import"),
+    Operation(
+        "import-status",
+        importing.status,
+        "",
+        "system",
+        False,
+        "urn:virage:OperationDefinition:import-status",
+        removes=True,
+    ),
+    Operation("import-file", importing.download, "", "system", False, "urn:virage:OperationDefinition:import-file"),
     Operation("lastn", lastn, "Observation", "type", False, _DEFINITION + "Observation-lastn"),
     Operation("expunge", expunge, "Patient", "instance", True, "urn:virage:OperationDefinition:expunge"),
 )

@@ -1,7 +1,7 @@
 """The bulk work that the worker does. A long job runs in slices, so that others have their turn between two of them."""
 
 from virage.core import events
-from virage.core.fhir.bulk import exporting, jobs
+from virage.core.fhir.bulk import exporting, importing, jobs
 
 
 @events.task()
@@ -9,6 +9,13 @@ def export(job: str) -> None:
     """A slice of an export, then the next one."""
     if exporting.run(job):
         export.defer(job=job)
+
+
+@events.task()
+def import_(job: str) -> None:
+    """A slice of an import, then the next one."""
+    if importing.run(job):
+        import_.defer(job=job)
 
 
 @events.periodic("17 * * * *")
