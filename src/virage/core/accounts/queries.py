@@ -73,6 +73,11 @@ def listed() -> list[dict[str, str]]:
     return [_card(account) for account in Account.objects.filter(active=True, demo=True).order_by("kind", "login")]
 
 
+def has_people() -> bool:
+    """Whether anybody, programs aside, may sign in here."""
+    return Account.objects.filter(active=True).exclude(kind="software").exists()
+
+
 def _card(account: Account) -> dict[str, str]:
     facts: dict[str, Any] = {
         "login": account.login,

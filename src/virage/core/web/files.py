@@ -16,6 +16,18 @@ _ENDINGS = {
 # What a browser shows by itself without running anything of it in our name.
 _SHOWN = frozenset({"application/pdf", "image/jpeg", "image/png"})
 
+# Files that a document carries are in the page itself (`data:`); such an address has no origin, so it can do nothing in our name.
+_EMBEDDING = (
+    "default-src 'self'; img-src 'self' data:; object-src 'self' data:; frame-src 'self' data:; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+
+
+def showing_files(response: HttpResponse) -> HttpResponse:
+    """The same page, allowed to show the PDF and the pictures that a clinical document carries."""
+    response["Content-Security-Policy"] = _EMBEDDING
+    return response
+
 
 def file_answer(content: bytes, mime: str, name: str, *, shown: bool = False) -> HttpResponse:
     """The very bytes with their media type; downloaded, or shown when asked for and harmless. `name` has no ending."""

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from virage.core.errors import Unknown, VirageError, of_machine
+from virage.core.web.navigation import opened_portals, portal_of
 
 _TITLES = {
     400: "Nous n’avons pas compris la demande",
@@ -32,6 +33,11 @@ def refusal_page(request: HttpRequest, error: VirageError) -> HttpResponse:
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404 for an address that leads nowhere."""
+    portal, opened = portal_of(request.path), opened_portals()
+    if portal not in opened:
+        text = f"L’espace « {portal.title} » n’est pas encore ouvert : il le sera avec ses premières pages."
+        ways = [(f"Aller à l’espace « {one.title} »", one.prefix) for one in opened if one.prefix != "/"]
+        return refusal_page(request, Unknown(text, code="WEB.DOOR_CLOSED", ways_out=ways))
     text = "Cette adresse ne mène à aucune page. Vérifiez-la, ou repartez de l’accueil."
     return refusal_page(request, Unknown(text, code="WEB.PAGE_UNKNOWN"))
 

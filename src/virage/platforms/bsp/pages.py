@@ -207,7 +207,7 @@ def document(request: HttpRequest, patient: str, ident: str) -> HttpResponse:
         "mime": mime,
         "is_author": dmp.is_author(by, version.resource),
     }
-    return render(request, "bsp/document.html", context)
+    return web.showing_files(render(request, "bsp/document.html", context))
 
 
 @require_GET

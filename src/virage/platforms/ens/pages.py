@@ -94,7 +94,7 @@ def document(request: HttpRequest, ident: str) -> HttpResponse:
         text=content.decode("utf-8", "replace") if mime.startswith("text/plain") else "",
         accesses=seen[:20],
     )
-    return render(request, "ens/document.html", context)
+    return web.showing_files(render(request, "ens/document.html", context))
 
 
 @require_GET
