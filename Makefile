@@ -13,7 +13,7 @@ demo: $(STAMP)
 	VIRAGE_SANDBOX=1 PORT=$(PORT) exec $(BIN)/virage demo
 
 test: $(STAMP)
-	$(BIN)/pytest -n $${VIRAGE_TEST_WORKERS:-auto}
+	$(BIN)/pytest -n $${VIRAGE_TEST_WORKERS:-auto} --dist loadgroup
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings as properties
 from psycopg import sql
 
+from tests.browser import chromium, populated, visitor  # noqa: F401  fixtures
 from virage.core.db.embedded import Server, locate
 from virage.core.errors import VirageError
 
