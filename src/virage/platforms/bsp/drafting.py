@@ -1,11 +1,19 @@
-"""From a file and a short form to what the shared record takes: the header is filled from who publishes and for whom."""
+"""From a file and a short form to what the shared record takes: the header is filled from who publishes and for whom.
+
+What is typed and the file chosen are kept (session, file store) until they are sent, so that a refusal loses nothing.
+"""
 
 import base64
 import uuid
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
+from virage.core import blobs
 from virage.core.callers import Caller
+from virage.core.errors import Invalid
+from virage.platforms.bsp import rules
+from virage.services import dmp
 from virage.trust import interop
 from virage.trust.ins import Identity
 
@@ -14,6 +22,75 @@ _SECTORS = "1.2.250.1.71.4.2.4"
 _SETTINGS = "1.2.250.1.213.1.1.4.9"
 _ACTS = "1.2.250.1.213.1.1.4.333"
 _ENCOUNTERS = "2.16.840.1.113883.5.4"
+_DRAFTS = "bsp_drafts"
+_FIELDS = ("type", "titre", "jour", "mois", "annee", "cacher")
+MOST_BYTES = 20 * 1024 * 1024
+
+Session = MutableMapping[str, Any]
+
+
+def draft_of(session: Session, patient: str) -> dict[str, Any]:
+    """What was typed and chosen for this patient and not sent yet."""
+    return dict(session.get(_DRAFTS, {}).get(patient, {}))
+
+
+def _keep(session: Session, patient: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    draft = {**draft_of(session, patient), **more}
+    session[_DRAFTS] = {**session.get(_DRAFTS, {}), patient: draft}
+    return draft
+
+
+def keep_file(session: Session, patient: str, file: Any) -> dict[str, Any]:
+    """Keep the file chosen. Raises `Invalid` (`BSP.TOO_LARGE`, `BSP.MEDIA`)."""
+    content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise Invalid("Le fichier dépasse 20 Mo.", code="BSP.TOO_LARGE", status=413, issue="too-long")
+    name = str(file.name or "document")
+    media = rules.media_of(name, content)
+    if not media:
+        raise Invalid(
+            "Ce fichier n’est ni un PDF, ni une image JPEG ou TIFF, ni un texte, ni un document CDA.", code="BSP.MEDIA"
+        )
+    kept = {"digest": blobs.put(content).digest, "name": name[:120], "media": media, "size": len(content)}
+    return _keep(session, patient, kept)
+
+
+def keep_fields(session: Session, patient: str, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what was typed, right or wrong."""
+    return _keep(session, patient, {name: str(typed.get(name, ""))[:200] for name in _FIELDS})
+
+
+def keep_date(session: Session, patient: str, day: str) -> None:
+    """The form holds: the day of the act (`YYYY-MM-DD`, or empty for now) is settled."""
+    _keep(session, patient, {"day": day})
+
+
+def is_complete(draft: Mapping[str, Any]) -> bool:
+    """Whether it can be sent."""
+    has_all = {"digest", "day", "type", "titre"} <= draft.keys()
+    return has_all and draft["type"] in interop.document_types() and bool(draft["titre"].strip())
+
+
+def forget(session: Session, patient: str) -> None:
+    """It is sent: nothing is kept any more."""
+    session[_DRAFTS] = {key: value for key, value in session.get(_DRAFTS, {}).items() if key != patient}
+
+
+def send(draft: Mapping[str, Any], *, by: Caller, identity: Identity) -> str:
+    """Publish a complete draft; answers the document's logical id. Raises what the shared record refuses with."""
+    document = envelope(
+        blobs.read(draft["digest"]),
+        draft["media"],
+        by=by,
+        identity=identity,
+        type_code=draft["type"],
+        title=draft["titre"],
+        acted_on=draft["day"],
+    )
+    resource = submission_of(
+        document, by=by, patient=identity.patient, title=draft["titre"], hidden=bool(draft["cacher"])
+    )
+    return str(dmp.publish(by=by, submission=dmp.simplified(resource)).documents[0].id)
 
 
 def traits_of(identity: Identity) -> interop.Traits:

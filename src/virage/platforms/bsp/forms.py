@@ -67,26 +67,43 @@ class GlassForm(forms.Form):
 
 
 class PublishForm(forms.Form):
-    """A file and what the record must know of it; the rest is filled in."""
+    """A file and what the record must know of it; the rest is filled in. A file already kept need not be chosen again."""
 
     fichier = forms.FileField(
-        label="Document", help_text="PDF, JPEG, TIFF, RTF, texte, ou un document CDA (XML). 20 Mo au plus."
+        label="Document",
+        help_text="PDF, JPEG, TIFF, RTF, texte, ou un document CDA (XML). 20 Mo au plus.",
+        error_messages={"required": "Choisissez un fichier.", "empty": "Ce fichier est vide : choisissez-en un autre."},
     )
-    type = forms.ChoiceField(label="Type de document")
-    titre = forms.CharField(label="Titre", max_length=120, help_text="Tel que le patient et vos confrères le liront.")
-    date_acte = forms.DateField(
-        label="Date de l’acte",
-        required=False,
-        input_formats=["%d/%m/%Y", "%Y-%m-%d"],
-        help_text="Jour, mois, année, par exemple 22/11/2026. Vide : aujourd’hui.",
-        error_messages={"invalid": "Écrivez la date comme 22/11/2026."},
+    type = forms.ChoiceField(label="Type de document", error_messages={"required": "Choisissez un type."})
+    titre = forms.CharField(
+        label="Titre",
+        max_length=120,
+        help_text="Tel que le patient et vos confrères le liront.",
+        error_messages={"required": "Écrivez un titre."},
     )
+    jour = forms.IntegerField(label="Jour", required=False, min_value=1, max_value=31)
+    mois = forms.IntegerField(label="Mois", required=False, min_value=1, max_value=12)
+    annee = forms.IntegerField(label="Année", required=False, min_value=1900, max_value=2200)
     cacher = forms.BooleanField(
         label="Ne pas montrer au patient avant la consultation d’annonce",
         required=False,
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kept: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         types = sorted(interop.document_types().values(), key=lambda one: one.title)
         self.fields["type"].choices = [("", "Choisir"), *((one.code, one.title) for one in types)]  # type: ignore[attr-defined]
+        if kept:
+            self.fields["fichier"].required = False
+            self.fields["fichier"].label = "Remplacer ce fichier"
+
+    def clean(self) -> dict[str, Any]:
+        """The three numbers as one date, empty when none is given."""
+        data = super().clean() or {}
+        parts = [data.get(name) for name in ("annee", "mois", "jour")]
+        if any(parts) and not self.errors:
+            try:
+                data["date_acte"] = date(*parts).isoformat()  # type: ignore[arg-type]
+            except (TypeError, ValueError):
+                self.add_error("jour", "Cette date n’existe pas : donnez le jour, le mois et l’année, ou rien.")
+        return data

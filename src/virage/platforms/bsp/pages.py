@@ -21,7 +21,6 @@ from virage.trust import ins, interop
 
 _PAGE = 30
 _GLASS = "bsp_glass"
-_MOST_BYTES = 20 * 1024 * 1024
 
 
 def _caller(request: HttpRequest, patient: str) -> Caller:
@@ -42,7 +41,9 @@ def _identity(patient: str) -> ins.Identity:
 @door("professional")
 def home(request: HttpRequest) -> HttpResponse:
     """The patients who opened their record to this professional."""
-    patients = [identity for one in dmp.records_open_to(request.caller, 50) if (identity := ins.of_patient(one))]
+    opened = dmp.records_open_to(request.caller, 50)
+    known = ins.of_patients(opened)
+    patients = [known[one] for one in opened if one in known]
     return render(request, "bsp/home.html", {"title": "Mes patients", "patients": patients})
 
 
@@ -111,6 +112,7 @@ def record(request: HttpRequest, patient: str) -> HttpResponse:
     except Forbidden as refusal:
         context |= {"title": "Dossier fermé pour vous", "refusal": refusal, "glass": GlassForm()}
         context["may_ask"] = refusal.code == "DMP.NOT_AUTHORISED"
+        context["who_can"] = rules.who_can_change(refusal.code)
         return render(request, "bsp/refused.html", context, status=403)
     context["documents"] = [dmp.summary(resource) for resource in found]
     context["next_url"] = f"?{urlencode({'suite': following})}" if following else ""
@@ -154,38 +156,56 @@ def glass(request: HttpRequest, patient: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @door("professional")
 def publish(request: HttpRequest, patient: str) -> HttpResponse:
-    """Publish a file: a short form, the metadata filled in, a receipt."""
-    by = _caller(request, patient)
+    """Publish a file, first page: the file and a short form. What was typed or chosen is kept until it is sent."""
     identity = _identity(patient)
-    form = PublishForm(request.POST or None, request.FILES or None)
-    context: dict[str, Any] = {"title": "Publier un document", "identity": identity, "patient": patient, "form": form}
-    if request.method == "POST" and form.is_valid():
-        try:
-            version = _published(by, identity, patient, form.cleaned_data)
-        except VirageError as refusal:
-            for issue in refusal.issues:
-                form.add_error(None, issue.text)
-            return render(request, "bsp/publish.html", context, status=refusal.status)
-        messages.success(request, "Le document est publié. Le patient en est averti dans son espace.")
-        return redirect("bsp:document", patient=patient, ident=version)
+    draft = drafting.draft_of(request.session, patient)
+    fault: VirageError | None = None
+    if request.method == "POST":
+        if "fichier" in request.FILES:
+            try:
+                draft = drafting.keep_file(request.session, patient, request.FILES["fichier"])
+            except VirageError as refusal:
+                fault = refusal
+        form = PublishForm(request.POST, request.FILES, kept="digest" in draft)
+        if fault is not None:
+            form.add_error("fichier", fault.text)
+        draft = drafting.keep_fields(request.session, patient, form.data)
+        if form.is_valid():
+            drafting.keep_date(request.session, patient, form.cleaned_data.get("date_acte", ""))
+            return redirect("bsp:check", patient=patient)
+    else:
+        form = PublishForm(initial=draft, kept="digest" in draft)
+    context = {"title": "Publier un document", "identity": identity, "patient": patient, "form": form, "draft": draft}
     return render(request, "bsp/publish.html", context, status=422 if form.errors else 200)
 
 
-def _published(by: Caller, identity: ins.Identity, patient: str, data: dict[str, Any]) -> str:
-    content = data["fichier"].read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise Invalid("Le fichier dépasse 20 Mo.", code="BSP.TOO_LARGE", status=413, issue="too-long")
-    media = rules.media_of(data["fichier"].name or "", content)
-    if not media:
-        raise Invalid(
-            "Ce fichier n’est ni un PDF, ni une image JPEG ou TIFF, ni un texte, ni un document CDA.", code="BSP.MEDIA"
-        )
-    acted_on = data["date_acte"].isoformat() if data["date_acte"] else ""
-    document = drafting.envelope(
-        content, media, by=by, identity=identity, type_code=data["type"], title=data["titre"], acted_on=acted_on
-    )
-    resource = drafting.submission_of(document, by=by, patient=patient, title=data["titre"], hidden=data["cacher"])
-    return str(dmp.publish(by=by, submission=dmp.simplified(resource)).documents[0].id)
+@require_http_methods(["GET", "POST"])
+@door("professional")
+def check(request: HttpRequest, patient: str) -> HttpResponse:
+    """Publish a file, second page: what will be sent, then its receipt."""
+    by = _caller(request, patient)
+    identity = _identity(patient)
+    draft = drafting.draft_of(request.session, patient)
+    if not drafting.is_complete(draft):
+        return redirect("bsp:publish", patient=patient)
+    context: dict[str, Any] = {
+        "title": "Vérifier avant de publier",
+        "identity": identity,
+        "patient": patient,
+        "draft": draft,
+        "type": interop.document_types()[draft["type"]].title,
+        "by": by,
+    }
+    if request.method == "POST":
+        try:
+            ident = drafting.send(draft, by=by, identity=identity)
+        except VirageError as refusal:
+            return render(request, "bsp/check.html", {**context, "refusal": refusal}, status=refusal.status)
+        drafting.forget(request.session, patient)
+        receipt = f"Le document est publié sous le numéro {ident}. Le patient en est averti dans son espace."
+        messages.success(request, receipt)
+        return redirect("bsp:document", patient=patient, ident=ident)
+    return render(request, "bsp/check.html", context)
 
 
 @require_GET

@@ -50,3 +50,16 @@ def glass_is_broken(broken: Mapping[str, Mapping[str, str]], patient: str, now: 
     if not found:
         return ""
     return found["reason"] if datetime.fromisoformat(found["at"]) + GLASS_LASTS > now else ""
+
+
+_WHO_CAN: Mapping[str, str] = {
+    "DMP.NOT_AUTHORISED": "Le titulaire du dossier peut vous autoriser, dans son espace ou en vous donnant son accord.",
+    "DMP.BLOCKED": "Seul le titulaire du dossier peut lever ce blocage, dans son espace.",
+    "DMP.STATE": "Seul le titulaire du dossier peut l’ouvrir ou le rouvrir, dans son espace.",
+    "DMP.EMERGENCY_REFUSED": "Seul le titulaire du dossier peut accepter de nouveau les accès en urgence.",
+}
+
+
+def who_can_change(code: str) -> str:
+    """Who can change the rule that a refusal names, and where."""
+    return _WHO_CAN.get(code, "Le titulaire du dossier décide de ses accès dans son espace.")

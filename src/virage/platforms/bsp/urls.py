@@ -14,6 +14,7 @@ urlpatterns = [
     path("patients/<str:patient>/consentement", pages.consent, name="consent"),
     path("patients/<str:patient>/urgence", pages.glass, name="glass"),
     path("patients/<str:patient>/publier", pages.publish, name="publish"),
+    path("patients/<str:patient>/publier/verification", pages.check, name="check"),
     path("patients/<str:patient>/documents/<str:ident>/", pages.document, name="document"),
     path("patients/<str:patient>/documents/<str:ident>/fichier", pages.download, name="download"),
     path("patients/<str:patient>/documents/<str:ident>/retrait", pages.withdraw, name="withdraw"),

@@ -1,5 +1,6 @@
 """What the pages show."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from virage.core.callers import Caller
@@ -15,7 +16,7 @@ def notices(patient: str, *, unread: bool = False, count: int = 50) -> list[dict
     if unread:
         rows = rows.filter(read_at=None)
     found = list(rows[:count])
-    names = {row.professional: professional_name(row.professional) for row in found if row.professional}
+    names = professional_names(row.professional for row in found if row.professional)
     return [
         {
             "id": row.pk,
@@ -30,13 +31,16 @@ def notices(patient: str, *, unread: bool = False, count: int = 50) -> list[dict
     ]
 
 
+def professional_names(identifiers: Iterable[str]) -> dict[str, str]:
+    """The name in the directory of each idNat_PS (`8` + RPPS), or the number itself where the directory has none."""
+    asked = set(identifiers)
+    known = annuaire.names(one[1:] for one in asked if one[:1] == "8" and len(one) == 12)
+    return {one: known.get(one[1:], one) for one in asked}
+
+
 def professional_name(identifier: str) -> str:
-    """The name in the directory of an idNat_PS (`8` + RPPS), or the number itself when the directory has none."""
-    if identifier[:1] == "8" and len(identifier) == 12:
-        known = annuaire.professional(identifier[1:])
-        if known is not None:
-            return f"{known['given']} {known['family']}"
-    return identifier
+    """The same for one of them."""
+    return professional_names([identifier])[identifier]
 
 
 def accesses(by: Caller, *, before: Any = None, count: int = 50) -> list[Access]:

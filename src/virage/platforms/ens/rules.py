@@ -54,6 +54,7 @@ ACTIONS: Mapping[str, str] = {
     "dmp.status": "a vérifié l’état du dossier",
     "dmp.traces": "a consulté la liste des accès",
 }
+READINGS = frozenset({"dmp.search", "dmp.consult", "dmp.retrieve", "dmp.status", "dmp.traces"})
 MODES: Mapping[str, str] = {
     "normal": "",
     "bris_de_glace": "Bris de glace (urgence)",
@@ -76,7 +77,15 @@ class Access:
     reason: str
     refused: str
     is_own: bool
+    is_reading: bool
     is_urgent: bool
+
+
+def addressed(action: str) -> str:
+    """What somebody did (« a lu un document »), said to whoever did it (« avez lu un document »)."""
+    if action.startswith("s’est opposé "):
+        return f"vous êtes opposé(e) {action.removeprefix('s’est opposé ')}"
+    return f"avez {action.removeprefix('a ')}" if action.startswith("a ") else action
 
 
 def access_of(event: Mapping[str, Any], patient: str) -> Access:
@@ -97,19 +106,21 @@ def access_of(event: Mapping[str, Any], patient: str) -> Access:
         "",
     )
     title = next((str(entity["name"]) for entity in entities if entity.get("name")), "")
+    is_own = identifier.get("value") == patient
     outcome = str(event.get("outcome", "0"))
     return Access(
         recorded=str(event.get("recorded", "")),
         who=str(who.get("display", "")),
         role=str(((agent.get("role") or [{}])[0]).get("text", "")),
         rpps=str(agent.get("altId", "")),
-        action=ACTIONS.get(action, action),
+        action=addressed(ACTIONS.get(action, action)) if is_own else ACTIONS.get(action, action),
         document=document,
         title=title,
         mode=MODES.get(mode, mode),
         reason=str(purpose.get("text", "")),
         refused="" if outcome == "0" else str(event.get("outcomeDesc", "") or "Accès refusé."),
-        is_own=identifier.get("value") == patient,
+        is_own=is_own,
+        is_reading=action in READINGS,
         is_urgent=mode != "normal" or action == "dmp.break_glass",
     )
 

@@ -3,7 +3,7 @@
 Authority: RPPS (decree 2009-134), FINESS (decree 2009), Annuaire Santé implementation guide 1.2.0. Left out: the
 restricted-access data of the directory.
 
-Doors for other rooms: `professional`, `search_professionals`, `put` (directory entries, for the sandbox); the modules `rules`, `nomenclatures`,
+Doors for other rooms: `professional`, `names`, `search_professionals`, `put` (directory entries, for the sandbox); the modules `rules`, `nomenclatures`,
 `resources`.
 """
 
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from virage.trust.annuaire import nomenclatures, resources, rules
     from virage.trust.annuaire.actions import put
-    from virage.trust.annuaire.finding import search_professionals
+    from virage.trust.annuaire.finding import names, search_professionals
     from virage.trust.annuaire.queries import professional
 
 # Fetched on first use: the numbers' rules must be readable without the store.
-_HOMES = {"professional": "queries", "put": "actions", "search_professionals": "finding"}
+_HOMES = {"names": "finding", "professional": "queries", "put": "actions", "search_professionals": "finding"}
 _MODULES = ("nomenclatures", "resources", "rules")
 
-__all__ = ["nomenclatures", "professional", "put", "resources", "rules", "search_professionals"]
+__all__ = ["names", "nomenclatures", "professional", "put", "resources", "rules", "search_professionals"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 Authority: articles L. 1111-8-1 and R. 1111-8-1 and following of the public health code, RNIV v2.0, INSi service of the
 CNAM. Left out: the Vitale card reader and the mass verification of INSi.
 
-Doors for other rooms: `find`, `of_patient`, `require_qualified`, `match_header`, `Identity`, `Traits`, `Matricule`; the modules
+Doors for other rooms: `find`, `of_patient`, `of_patients`, `require_qualified`, `match_header`, `Identity`, `Traits`, `Matricule`; the modules
 `rules` and `places`; `populate` and `Person` for the sandbox.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from virage.trust.ins.actions import find_by_value, populate, recherche
     from virage.trust.ins.identity import Identity, patient_of
     from virage.trust.ins.population import Person
-    from virage.trust.ins.queries import find, of_patient
+    from virage.trust.ins.queries import find, of_patient, of_patients
     from virage.trust.ins.rules import Difference, Matricule, Traits
 
 # Fetched on first use: the rules must be readable without Django.
@@ -24,6 +24,7 @@ _HOMES = {
     "patient_of": "identity",
     "find": "queries",
     "of_patient": "queries",
+    "of_patients": "queries",
     "Difference": "rules",
     "Matricule": "rules",
     "Traits": "rules",
@@ -44,6 +45,7 @@ __all__ = [
     "find_by_value",
     "match_header",
     "of_patient",
+    "of_patients",
     "patient_of",
     "places",
     "populate",
