@@ -27,6 +27,16 @@ class Running:
         known = {"VIRAGE_HOME": str(home), "VIRAGE_SANDBOX": "1", "PORT": str(self.port)}
         self.environment = {**os.environ, **known, **settings}
 
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *words: str) -> str:
+        """A command of this house; its output."""
+        done = subprocess.run([*VIRAGE, *words], capture_output=True, text=True, env=self.environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def start(self) -> "Running":
         self.process = subprocess.Popen(
             [*VIRAGE, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
