@@ -7,7 +7,16 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 HOME = "/mon-espace-sante/"
-PAGES = ("", "documents/", "documents/?archives=on", "acces/", "acces/?qui=tous", "professionnels/", "professionnels/?nom=Le", "dossier/")
+PAGES = (
+    "",
+    "documents/",
+    "documents/?archives=on",
+    "acces/",
+    "acces/?qui=tous",
+    "professionnels/",
+    "professionnels/?nom=Le",
+    "dossier/",
+)
 
 
 @pytest.mark.parametrize("width", [1100, 320])
