@@ -141,6 +141,17 @@ class House:
             answer = (client.get if method == "GET" else client.post)(url, data or {}, headers=headers)
         return Answer(answer.status_code, dict(answer.headers), answer.getvalue())
 
+    def more_patients(self, number: int) -> None:
+        """Others who opened their record to the doctor."""
+        for order in range(number):
+            digits = compose_number(sex="M", year=1950, month=1, place="51215", order=100 + order)
+            traits = ins.Traits("AUTRE", "JEAN", "M", date(1950, 1, 2), "51215", "JEAN")
+            matricule = Matricule(digits, compute_key(digits), OID)
+            patient = f"pat-{100 + order}"
+            self.world.register(Identity(patient, self.world.other.state, traits, matricule))
+            team = [(DOCTOR.subject, DOCTOR.name)]
+            seeding.bulk_seed(by=SYSTEM, seeds=[seeding.Seed(patient, care_team=team)])
+
     def cda(self) -> bytes:
         """A sound document about the patient, with a marked text."""
         section = interop.Section(interop.Code("11450-4", "2.16.840.1.113883.6.1"), "Problèmes", [TEXT])

@@ -173,6 +173,7 @@ def test_a_page_costs_the_same_however_much_it_shows(house, count) -> None:
     few = _count_pages(house, count, document)
     for _ in range(6):
         house.published()
+    house.more_patients(6)
     assert _count_pages(house, count, document) == few
 
 

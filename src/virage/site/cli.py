@@ -93,8 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         told = of_machine(error)
         if told is None:
-            raise
-        print(f"virage {command.name} : {told.text}", file=sys.stderr)  # noqa: T201
+            # Where and what kind, never the words: a library's may quote the value it broke on, and that may be a person.
+            from virage.site.logs import Discreet
+
+            print(Discreet().formatException(sys.exc_info()), file=sys.stderr)  # noqa: T201
+            text = "erreur inattendue, décrite ci-dessus sans les données en cause. Signalez-la avec ces lignes."
+        else:
+            text = told.text
+        print(f"virage {command.name} : {text}", file=sys.stderr)  # noqa: T201
         return 1
 
 

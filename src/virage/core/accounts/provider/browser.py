@@ -23,12 +23,19 @@ from virage.core.callers import system
 
 ASKING = 15 * 60  # seconds a person may take between the request and the proof
 _PAIRS = list[tuple[str, str]]
+# What a request for authorization may say (RFC 6749 4.1.1, RFC 7636, OpenID Connect Core 3.1.2.1), and the purpose of ours.
+# Anything else is left behind: it must not travel in addresses on the strength of having been sent here.
+_PARAMETERS = frozenset(
+    "acr_values claims claims_locales client_id code_challenge code_challenge_method display id_token_hint login_hint"
+    " max_age nonce prompt purpose reason redirect_uri registration request request_uri resource response_mode"
+    " response_type scope state ui_locales".split()
+)
 
 
 def query_pairs(request: HttpRequest) -> _PAIRS:
     """The parameters of an authorization request, repeated ones kept apart; by GET or by POST (Core, 3.1.2.1)."""
     source = request.POST if request.method == "POST" else request.GET
-    return [(name, str(value)) for name, values in source.lists() for value in values]
+    return [(name, str(value)) for name, values in source.lists() if name in _PARAMETERS for value in values]
 
 
 def seal(issuer: Issuer, pairs: _PAIRS) -> str:
