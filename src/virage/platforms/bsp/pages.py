@@ -14,7 +14,7 @@ from virage.core import web
 from virage.core.accounts import door
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden, Invalid, Malformed, Unknown, VirageError
-from virage.platforms.bsp import drafting, rules
+from virage.platforms.bsp import actions, drafting, queries, rules
 from virage.platforms.bsp.forms import GlassForm, InsForm, PublishForm, TraitsForm
 from virage.services import dmp
 from virage.trust import ins, interop
@@ -44,7 +44,16 @@ def home(request: HttpRequest) -> HttpResponse:
     opened = dmp.records_open_to(request.caller, 50)
     known = ins.of_patients(opened)
     patients = [known[one] for one in opened if one in known]
-    return render(request, "bsp/home.html", {"title": "Mes patients", "patients": patients})
+    context = {"title": "Mes patients", "patients": patients, "alerts": queries.alerts(request.caller.subject)}
+    return render(request, "bsp/home.html", context)
+
+
+@require_POST
+@door("professional")
+def acknowledge(request: HttpRequest, alert: int) -> HttpResponse:
+    """The alert was read."""
+    actions.mark_read(by=request.caller, alert=alert)
+    return redirect("bsp:home")
 
 
 @require_GET
