@@ -23,7 +23,7 @@ _FLAGS = [
     "--disable-background-networking",
     "--no-first-run",
 ]
-_WAIT = 30_000
+_WAIT = 20_000
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,8 @@ class Visitor:
         telephone.fill("#pin", pin.group(1))
         telephone.check(f"#code-{number}")
         telephone.click("button[value=confirmer]")
-        telephone.close()
+        # Left open: it goes with the window. Closing it while it still loads may never end.
+        telephone.wait_for_load_state()
         page.click("text=J’ai confirmé") if self.is_still else page.wait_for_url("**/pro/")
         return self
 
