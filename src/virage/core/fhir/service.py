@@ -90,9 +90,10 @@ class FhirService:
         """Operations by (level, name), the standard ones after those of the room, which win."""
         from virage.core.fhir.bulk.operations import BULK
         from virage.core.fhir.interactions.operations import STANDARD
+        from virage.core.fhir.subscriptions.operations import SUBSCRIPTIONS
 
         table: dict[tuple[str, str], tuple[Operation, ...]] = {}
-        for operation in (*self.operations, *STANDARD, *BULK):
+        for operation in (*self.operations, *STANDARD, *BULK, *SUBSCRIPTIONS):
             for level in operation.levels:
                 table[level, operation.name] = (*table.get((level, operation.name), ()), operation)
         return table
@@ -176,8 +177,15 @@ def guarded_types() -> frozenset[str]:
     return frozenset(_GUARDS)
 
 
+def _subscription(request: FhirRequest, service: FhirService) -> FhirResponse:
+    from virage.core.fhir.subscriptions.operations import OVERRIDES
+
+    return OVERRIDES[request.interaction, "Subscription"](request, service)
+
+
 SHARED = FhirService(
     base="/fhir",
+    overrides={(verb, "Subscription"): _subscription for verb in ("create", "update", "patch", "delete")},
     space="fhir",
     code=0,
     title="Entrepôt FHIR R4 partagé",

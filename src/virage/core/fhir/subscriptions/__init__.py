@@ -1,0 +1,1 @@
+"""Subscriptions: who asked to hear of changes, what each is told, and how it went. How: docs/understand/subscriptions.md."""

@@ -1,0 +1,142 @@
+"""Telling the subscribers: one notice after the other, tried again with growing pauses, given up after some failures."""
+
+import http.client
+import time
+from typing import Any
+
+from virage.core import settings
+from virage.core.access import Nothing
+from virage.core.callers import system
+from virage.core.errors import VirageError
+from virage.core.fhir import outside
+from virage.core.fhir.outside import Unreachable
+from virage.core.fhir.service import FhirService
+from virage.core.fhir.subscriptions import bundles, evaluation, table
+from virage.core.fhir.subscriptions.table import Notice, Subscribed
+
+MOST_ATTEMPTS = 6
+HANDSHAKES = 3
+_SLICE = 20.0
+_JSON = "application/fhir+json"
+BY = system("subscriptions")
+
+
+def base_of(service: FhirService) -> str:
+    """The address of a base for those outside."""
+    return settings.base_url() + service.base
+
+
+def activate(space: int, id: str) -> float | None:
+    """Shake hands with the endpoint, then be active; seconds to wait before another try, or None when it is settled."""
+    one, service = table.get(space, id), evaluation.service_of(space)
+    if one is None or service is None or one.state != "requested":
+        return None
+    body = b""
+    if one.declared.topic:
+        body = bundles.history(one, base_of(service), bundles.status(one, base_of(service), "handshake"), ())
+    try:
+        _post(one, body)
+    except VirageError as error:
+        failures = one.failures + 1
+        if isinstance(error, Unreachable) and failures < HANDSHAKES:
+            table.change(space, id, "requested", error.text, failures)
+            return float(4**failures)
+        _settle(one, service, "error", error.text, failures)
+        return None
+    _settle(one, service, "active", "", 0)
+    return None
+
+
+def deliver(space: int, id: str) -> float | None:
+    """Tell what is due; seconds to wait before going on (0: at once), or None when nothing waits."""
+    service = evaluation.service_of(space)
+    until = time.monotonic() + _SLICE
+    while service is not None:
+        one = table.get(space, id)
+        if one is None or one.state != "active":
+            return None
+        notice = table.take(space, id)
+        if notice is None:
+            return None
+        try:
+            state = _tell(one, service, notice)
+        except VirageError as error:
+            code = getattr(error, "answered", None)
+            if isinstance(error, Unreachable) and notice.attempts < MOST_ATTEMPTS:
+                pause = float(4**notice.attempts)
+                table.settle(space, id, notice.number, "pending", code, error.text, pause)
+                return pause
+            table.settle(space, id, notice.number, "failed", code, error.text)
+            _settle(one, service, "error", error.text, notice.attempts)
+            return None
+        table.settle(space, id, notice.number, state, None if state == "withheld" else 200, "")
+        if time.monotonic() > until:
+            return 0.0
+    return None
+
+
+def _tell(one: Subscribed, service: FhirService, notice: Notice) -> str:
+    """Send one notice; `withheld` when the subscriber may no longer see what it is about."""
+    base = base_of(service)
+    whole = one.declared.content == "full-resource" if one.declared.topic else bool(one.declared.payload)
+    type, _, id = notice.focus.partition("/")
+    rule = evaluation.rule_of(one, service, type)
+    version = service.store.read(type, id)
+    if isinstance(rule, Nothing) or version is None:
+        return "withheld"
+    if version.deleted:
+        whole = False
+    elif not rule.admits(service.store.facts(version)).allowed:
+        return "withheld"
+    if not one.declared.topic:
+        if whole:
+            _post(one, bundles.visible(one, service, version, base), f"/{notice.focus}")
+        else:
+            _post(one, b"")
+        return "sent"
+    resources: list[bytes | str] = []
+    if one.declared.content != "empty":
+        resources = [bundles.visible(one, service, version, base) if whole else notice.focus]
+    _post(one, bundles.history(one, base, bundles.status(one, base, "event-notification", [notice]), resources))
+    return "sent"
+
+
+def _post(one: Subscribed, body: bytes, resource: str = "") -> None:
+    """Send to the endpoint; with `resource`, as R4 has it, an update of that resource under it. Raises Unreachable."""
+
+    def take(response: http.client.HTTPResponse) -> int:
+        response.read(4096)
+        return response.status
+
+    headers = {line[0]: line[1] for line in one.declared.headers}
+    headers["User-Agent"] = "virage"
+    if body:
+        headers["Content-Type"] = _JSON
+    else:
+        headers["Content-Length"] = "0"
+    url = one.declared.endpoint.rstrip("/") + resource if resource else one.declared.endpoint
+    code = outside.call("PUT" if resource else "POST", url, headers, body, take)
+    if not 200 <= code < 300:
+        error = Unreachable(f"L'adresse de l'abonnement répond {code}.")
+        error.answered = code  # type: ignore[attr-defined]
+        raise error
+
+
+def _settle(one: Subscribed, service: FhirService, state: str, problem: str, failures: int) -> None:
+    """Write the state where the machinery looks and where people do: in the resource."""
+    table.change(one.space, one.id, state, problem, failures)
+    version = service.store.read("Subscription", one.id)
+    if version is None or version.deleted:
+        return
+    resource: dict[str, Any] = {**version.resource, "status": state}
+    resource.pop("error", None)
+    if problem:
+        resource["error"] = problem
+    service.store.update(resource, by=BY, if_match=version.version)
+
+
+def end(space: int, id: str) -> None:
+    """The end of a subscription has come: it is off."""
+    one, service = table.get(space, id), evaluation.service_of(space)
+    if one is not None and service is not None:
+        _settle(one, service, "off", "", 0)

@@ -1,0 +1,128 @@
+"""What a Subscription asks for, read and refused with reasons. Nothing is called here but the resolver of names.
+
+Sources: FHIR R4 « Subscription »; Subscriptions R5 Backport IG 1.1.0 (topic in `criteria`, filters and content in extensions).
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from virage.core.access import Everything
+from virage.core.errors import Invalid
+from virage.core.fhir import outside
+from virage.core.fhir.search.run import compiled_query
+from virage.core.fhir.store import Space, places
+
+TOPIC = "urn:virage:SubscriptionTopic:changement"
+"""The topic of every base: a resource was written."""
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+_CONTENTS = ("empty", "id-only", "full-resource")
+_PAYLOADS = ("", "application/fhir+json", "application/json")
+_HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}):[ \t]*([\x20-\x7e]{0,1000})")
+# What the transport says itself, or what would let one request pose as another.
+_FORBIDDEN = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "content-type", "te", "upgrade", "trailer"}
+)
+_CONTROLS = frozenset({"_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements", "_contained"})
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A subscription in one value: the type it looks at, its criteria, where and how to tell.
+
+    `topic` is empty in the R4 style, where `payload` says whether the resource goes along; else `content` says what does.
+    """
+
+    type: str
+    params: list[list[str]]
+    endpoint: str
+    headers: list[list[str]]
+    payload: str
+    topic: str
+    content: str
+    ends: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, for the table."""
+        return asdict(self)
+
+
+def read(resource: dict[str, Any], space: Space) -> Declared:
+    """Read a Subscription that is structurally sound. Raises Invalid (422) with the path of what cannot be served."""
+    channel = resource["channel"]
+    if channel["type"] != "rest-hook":
+        raise _no("channel.type", "Le canal servi ici est « rest-hook ».", "not-supported")
+    criteria = resource["criteria"]
+    topic = content = ""
+    if criteria == TOPIC:
+        topic = TOPIC
+        criteria = _extension(resource.get("_criteria"), "backport-filter-criteria", "valueString")
+        content = _extension(channel.get("_payload"), "backport-payload-content", "valueCode") or "id-only"
+        if content not in _CONTENTS:
+            raise _no(
+                "channel.payload", "Le contenu d'un avis est « empty », « id-only » ou « full-resource ».", "value"
+            )
+    payload = channel.get("payload", "").partition(";")[0].strip()
+    if payload not in _PAYLOADS:
+        raise _no("channel.payload", "Les avis partent en « application/fhir+json », ou sans corps.", "not-supported")
+    type, params = _criteria(criteria, space)
+    endpoint = channel.get("endpoint", "")
+    if not endpoint:
+        raise _no("channel.endpoint", "Un abonnement « rest-hook » dit où prévenir.", "required")
+    try:
+        outside.target(endpoint)
+    except outside.AddressRefused as error:
+        raise _no("channel.endpoint", error.text, "value", error.code) from None
+    except outside.Unreachable:
+        pass  # it may be known tomorrow: the handshake will tell
+    return Declared(
+        type, params, endpoint, _headers(channel.get("header", [])), payload, topic, content, resource.get("end", "")
+    )
+
+
+def _criteria(text: str, space: Space) -> tuple[str, list[list[str]]]:
+    type, _, query = text.partition("?")
+    if type not in places.TYPE_CODES:
+        raise _no(
+            "criteria",
+            f"Un critère s'écrit « Type?paramètre=valeur », ou « {TOPIC} » avec l'extension backport-filter-criteria.",
+            "value",
+        )
+    params = parse_qsl(query, keep_blank_values=True, max_num_fields=50) if query.count("&") < 50 else []
+    if query and not params:
+        raise _no("criteria", "Le critère est illisible, ou a plus de 50 paramètres.", "value")
+    if any(name.partition(":")[0] in _CONTROLS for name, _ in params):
+        raise _no("criteria", "Un critère porte des paramètres de recherche seulement.", "value")
+    try:
+        compiled, _ = compiled_query(space, type, params, Everything())
+    except Exception as error:
+        if not hasattr(error, "text"):
+            raise
+        raise _no("criteria", error.text, "value") from None
+    if compiled.unknown:
+        raise _no("criteria", f"Le paramètre « {compiled.unknown[0][:64]} » n'existe pas pour {type}.", "not-supported")
+    return type, [[name, value] for name, value in params]
+
+
+def _headers(given: list[str]) -> list[list[str]]:
+    found = []
+    for place, line in enumerate(given):
+        match = _HEADER.fullmatch(line)
+        if match is None or match[1].lower() in _FORBIDDEN or place >= 20:
+            raise _no(
+                f"channel.header[{place}]",
+                "Un en-tête s'écrit « Nom: valeur », et n'est pas de ceux du transport.",
+                "value",
+            )
+        found.append([match[1], match[2]])
+    return found
+
+
+def _extension(holder: Any, name: str, value: str) -> str:
+    extensions = holder.get("extension", []) if isinstance(holder, dict) else []
+    return next((each.get(value, "") for each in extensions if each.get("url") == _BACKPORT + name), "")
+
+
+def _no(path: str, text: str, issue: str, code: str = "FHIR.SUBSCRIPTION") -> Invalid:
+    return Invalid(text, code=code, issue=issue, path=f"Subscription.{path}")
