@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # The machine's own certificates first: hospitals put an authority of theirs between their machines and the network.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench screenshots lock clean
 demo: $(STAMP)
 	VIRAGE_SANDBOX=1 PORT=$(PORT) exec $(BIN)/virage demo
 
@@ -23,6 +23,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
+
+screenshots: $(STAMP)
+	$(BIN)/python scripts/screenshots.py
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock

@@ -14,7 +14,7 @@ from tests.site.running import Running
 
 CHROMIUM = os.environ.get("VIRAGE_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 # Nothing but pages: no update, no sync, no call home.
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -53,7 +53,7 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
         launched.close()
 
