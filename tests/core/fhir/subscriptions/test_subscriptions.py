@@ -1,8 +1,5 @@
 """Subscriptions from the declaration to the endpoint, a real one on the loopback."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import orjson
 import pytest
 
@@ -14,39 +11,6 @@ from virage.core.fhir.subscriptions import delivery, rules, table
 from virage.core.fhir.subscriptions.tasks import look_after
 
 _BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
-
-
-class Endpoint:
-    """What a subscriber got, and what it answers."""
-
-    def __init__(self, port):
-        self.url, self.status, self.got = f"http://127.0.0.1:{port}/hook", 200, []
-
-
-@pytest.fixture
-def endpoint(monkeypatch):
-    monkeypatch.setenv("VIRAGE_SUBSCRIPTION_LOOPBACK", "1")
-    held = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def _take(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            held[0].got.append((self.command, self.path, dict(self.headers), body))
-            self.send_response(held[0].status)
-            self.end_headers()
-
-        do_POST = do_PUT = _take
-
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        held.append(Endpoint(server.server_port))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        yield held[0]
-        server.shutdown()
-        thread.join()
 
 
 def subscription(url, criteria="Observation?code=http://loinc.org|8867-4", **channel):
