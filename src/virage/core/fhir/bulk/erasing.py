@@ -45,7 +45,7 @@ def erase(service: FhirService, patient: str, *, by: Caller) -> dict[str, Any]:
     space = service.store.space
     compartment = patient_key(patient)
     with db.transaction(), db.cursor() as cursor:
-        # Nobody adds to the dossier while it goes: a create that comes after finds no patient.
+        # Two erasures of one dossier wait for each other. A write under way elsewhere is not stopped: ask again afterwards.
         db.lock(f"fhir/expunge/{space.code}/{compartment}")
         rows = cursor.execute(
             "DELETE FROM fhir_resource WHERE compartment = %s AND space = %s RETURNING rid, type",
