@@ -1,0 +1,101 @@
+"""Two web processes are one house: a token revoked elsewhere is refused by both, reads of both are traced, figures add up."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+
+from tests.site.running import Running
+from virage.core.db.embedded import locate
+from virage.core.db.embedded.server import Server
+
+ASKED = 60
+
+MAKE = """
+import django; django.setup()
+import json
+from virage.core import accounts, fhir
+from virage.core.accounts.actions import ensure_account
+from virage.core.callers import system
+by, scopes = system("test"), frozenset({"system/*.cruds"})
+account = ensure_account(by=by, login="pair", kind="software", name="Paire", scopes=scopes)
+store = fhir.Store(fhir.space("fhir"))
+made = store.create({"resourceType": "Observation", "status": "final", "code": {"text": "essai"}}, by=by)
+print(json.dumps([accounts.tokens.issue(accounts.caller_of(account, scopes=scopes), lifetime=600), made.id]))
+"""
+
+REVOKE = """
+import base64, json, sys
+import django; django.setup()
+from virage.core.accounts.actions import revoke_token
+from virage.core.callers import system
+part = sys.argv[1].split(".")[1]
+revoke_token(by=system("test"), jti=json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["jti"])
+"""
+
+
+def script(house: Running, code: str, *words: str) -> str:
+    environment = {**house.environment, "DJANGO_SETTINGS_MODULE": "virage.site.settings"}
+    done = subprocess.run([sys.executable, "-c", code, *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def pair(home):
+    house = Running(home, VIRAGE_WORKERS="2", VIRAGE_THREADS="2").start()
+    yield house
+    if house.process.poll() is None:
+        house.end()
+
+
+def statuses(house: Running, path: str, token: str) -> list[int]:
+    """Each request on a connection of its own, so that both processes get some."""
+    return [house.get(path, token)[0] for _ in range(ASKED)]
+
+
+def test_two_are_one(pair, home):
+    token, made = json.loads(script(pair, MAKE).splitlines()[-1])
+    address = f"/fhir/Observation/{made}"
+    assert set(statuses(pair, address, token)) == {200}
+    web = {pid for pid, line in pair.tree().items() if "multiprocessing.spawn" in line}
+    served = {
+        int(found[1])
+        for path in (home / "run" / "metrics").iterdir()
+        if (found := re.search(r"_(\d+)\.db$", path.name))
+    }
+    assert len(web & served) == 2, "both processes have served"
+
+    figures = pair.get("/metrics", token)[1].decode()
+    counted = re.search(r'virage_requests_total\{door="/fhir",method="GET",status="2xx"\} (\d+)', figures)
+    assert counted, figures
+    assert int(counted[1]) == ASKED
+
+    with psycopg.connect(**Server(locate(home)).parameters(), autocommit=True) as connection:
+        deadline = time.monotonic() + 5
+        while (
+            traced := connection.execute("SELECT count(*) FROM audit_trace WHERE action = 'fhir.read'").fetchone()[0]
+        ) < ASKED:
+            assert time.monotonic() < deadline, f"{traced} of {ASKED} reads are traced"
+            time.sleep(0.05)
+        assert traced == ASKED
+
+    script(pair, REVOKE, token)
+    assert set(statuses(pair, address, token)) == {401}
+
+
+def test_what_waits_to_be_traced_is_written_at_the_end(pair, home):
+    token, made = json.loads(script(pair, MAKE).splitlines()[-1])
+    with psycopg.connect(**Server(locate(home)).parameters(), autocommit=True) as connection:
+        before = connection.execute("SELECT count(*) FROM audit_trace WHERE action = 'fhir.read'").fetchone()[0]
+    assert set(statuses(pair, f"/fhir/Observation/{made}", token)) == {200}
+    assert pair.end() == 0  # at once: the last reads still wait in the memory of both processes
+    server = Server(locate(home)).open()
+    with psycopg.connect(**server.parameters(), autocommit=True) as connection:
+        after = connection.execute("SELECT count(*) FROM audit_trace WHERE action = 'fhir.read'").fetchone()[0]
+    server.close()
+    assert after - before == ASKED
