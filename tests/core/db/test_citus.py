@@ -4,7 +4,7 @@ import pytest
 
 from virage.core import db
 from virage.core.db.citus import CitusMissing
-from virage.core.fhir.store.distribution import TABLES, distribute
+from virage.core.fhir.store.distribution import COLUMNS, distribute
 
 
 def test_without_citus_it_is_said(own_database):
@@ -20,7 +20,8 @@ def test_each_table_goes_once_beside_its_kin(own_database):
             "CREATE FUNCTION create_distributed_table(t regclass, by text, colocate_with text) RETURNS void"
             " LANGUAGE sql AS 'INSERT INTO pg_dist_partition VALUES (t, by, colocate_with)'"
         )
-    assert distribute() == list(TABLES)
+        cursor.execute("CREATE FUNCTION create_distributed_function(f regprocedure) RETURNS void LANGUAGE sql AS ''")
+    assert distribute() == list(COLUMNS)
     assert distribute() == []
     with db.cursor() as cursor:
         calls = cursor.execute("SELECT logicalrelid::text, by, beside FROM pg_dist_partition").fetchall()
@@ -35,6 +36,6 @@ def test_every_clinical_table_is_in_the_list(own_database):
             "SELECT table_name FROM information_schema.columns WHERE table_name LIKE 'fhir\\_%' AND column_name = 'compartment'"
         ).fetchall()
     assert {row[0] for row in keyed} - {"fhir_locator"} == {
-        name for name, column in TABLES.items() if column == "compartment"
+        name for name, column in COLUMNS.items() if column == "compartment"
     }
-    assert set(TABLES) <= {row[0] for row in tables}
+    assert set(COLUMNS) <= {row[0] for row in tables}
