@@ -26,7 +26,32 @@ _PAIRS = list[tuple[str, str]]
 # What a request for authorization may say (RFC 6749 4.1.1, RFC 7636, OpenID Connect Core 3.1.2.1), and the purpose of ours.
 # Anything else is left behind: it must not travel in addresses on the strength of having been sent here.
 _PARAMETERS = frozenset(
-    ["acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display", "id_token_hint", "login_hint", "max_age", "nonce", "prompt", "purpose", "reason", "redirect_uri", "registration", "request", "request_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales"]
+    [
+        "acr_values",
+        "claims",
+        "claims_locales",
+        "client_id",
+        "code_challenge",
+        "code_challenge_method",
+        "display",
+        "id_token_hint",
+        "login_hint",
+        "max_age",
+        "nonce",
+        "prompt",
+        "purpose",
+        "reason",
+        "redirect_uri",
+        "registration",
+        "request",
+        "request_uri",
+        "resource",
+        "response_mode",
+        "response_type",
+        "scope",
+        "state",
+        "ui_locales",
+    ]
 )
 
 
