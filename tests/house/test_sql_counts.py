@@ -43,6 +43,13 @@ class Counter:
 
 
 @pytest.fixture
+@pytest.fixture(autouse=True)
+def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What depends on the time that has passed is left out: the worker is woken each time, revocations are read once."""
+    monkeypatch.setattr("virage.core.events.outbox._LEAST_PAUSE", -1.0)
+    monkeypatch.setattr("virage.core.accounts.tokens.ELSEWHERE", 1e9)
+
+
 def house(own_database, tmp_path, monkeypatch) -> House:
     monkeypatch.setenv("VIRAGE_BLOBS", str(tmp_path / "blobs"))
     monkeypatch.setenv("VIRAGE_AUDIT_LATER", "0")

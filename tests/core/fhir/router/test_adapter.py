@@ -92,7 +92,7 @@ def test_a_bomb_is_not_inflated(let_in, monkeypatch):
 
 @pytest.mark.parametrize(
     ("body", "coding", "status"),
-    [(b"not gzip", "gzip", 400), (gzip.compress(b"{}")[:-9], "gzip", 400), (b"{}", "br", 415)],
+    [(b"not gzip", "gzip", 400), (gzip.compress(b"{}", mtime=0)[:-9], "gzip", 400), (b"{}", "br", 415)],
 )
 def test_bodies_coded_wrongly(let_in, body, coding, status):
     assert call("POST", "/Patient", body, HTTP_CONTENT_ENCODING=coding)["status"] == status
