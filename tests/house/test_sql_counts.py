@@ -42,7 +42,6 @@ class Counter:
         return len(_SENT.findall(self.path.read_bytes()))
 
 
-@pytest.fixture
 @pytest.fixture(autouse=True)
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """What depends on the time that has passed is left out: the worker is woken each time, revocations are read once."""
@@ -50,6 +49,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virage.core.accounts.tokens.ELSEWHERE", 1e9)
 
 
+@pytest.fixture
 def house(own_database, tmp_path, monkeypatch) -> House:
     monkeypatch.setenv("VIRAGE_BLOBS", str(tmp_path / "blobs"))
     monkeypatch.setenv("VIRAGE_AUDIT_LATER", "0")
