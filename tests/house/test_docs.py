@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from tests.house.source import ROOT
+from tests.house.source import ROOT, modules
 from virage.site import house
 from virage.site.cli import parser
 
@@ -65,3 +65,16 @@ def _links() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "target"), _links())
 def test_a_link_of_the_docs_leads_somewhere(page: str, target: str) -> None:
     assert (ROOT / page).parent.joinpath(target).exists()
+
+
+# What stays on the ground beside the engines is said by the pages of those that use it.
+_PARTS = sorted(
+    {module.parts[2] for module in modules() if len(module.parts) == 3 and module.path.name == "__init__.py"}
+)
+
+
+@pytest.mark.parametrize("package", [name for name in _PARTS if name not in ("loading", "providers", "journey")])
+def test_each_room_and_engine_is_explained(package: str) -> None:
+    page = ROOT / "docs" / "understand" / f"{package}.md"
+    assert page.is_file(), f"write docs/understand/{package}.md: what it is, how it flows, its rules, where to look"
+    assert len(page.read_text(encoding="utf-8").split()) > 60

@@ -1,6 +1,7 @@
 """Loading the directory: the extraction, FINESS, older publications; rejects, runs again, searches."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,7 @@ class TestExtraction:
         assert annuaire.professional("99700218896") is None
 
 
+RATCHET = json.loads((Path(__file__).resolve().parents[2] / "conformity" / "ratchet.json").read_text())
 SITE = "geolocalisation;010000024;869998.0;6571170.4;1,ATLASANTE,100,IGN,BD_ADRESSE,V2.2,LAMBERT_93;2026-05-12"
 
 
@@ -131,6 +133,7 @@ class TestFiness:
     def test_the_public_sample_is_taken_whole_and_again(self, shared_data: Path) -> None:
         (path,) = (shared_data / "finess-sample").glob("*.csv")
         lines = len(path.read_bytes().splitlines()) - 1
+        assert lines >= RATCHET["finess.lines"]
         report = finess.load(path, BY)
         assert (report.read, report.created, report.rejected) == (lines, lines, 0)
         again = finess.load(path, BY)
@@ -175,12 +178,15 @@ class TestFiness:
 @pytest.mark.usefixtures("db")
 class TestPublication:
     def test_the_published_examples_are_taken(self, shared_data: Path) -> None:
+        taken = 0
         for path in sorted((shared_data / "ans-annuaire-examples").glob("*.json")):
             report = publication.load(path, BY)
+            taken += report.created
             assert report.read == report.created > 0, (path.name, report)
             assert report.rejected == 0
             again = publication.load(path, BY)
             assert (again.created, again.updated) == (0, 0)
+        assert taken >= RATCHET["annuaire.samples"]
         assert found("Practitioner", "identifier=810102727017")
         assert found("Organization", "identifier=https://finess.esante.gouv.fr|754567860")
 

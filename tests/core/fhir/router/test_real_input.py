@@ -14,6 +14,7 @@ from virage.core.fhir import json, validation, xml
 CONFORMITY = Path(__file__).resolve().parents[3] / "conformity"
 # Resources that the examples hold, which we do not take; the reason is in the specification.
 REFUSED = stdlib_json.loads((CONFORMITY / "r4-examples-refused.json").read_text())
+RATCHET = stdlib_json.loads((CONFORMITY / "ratchet.json").read_text())
 
 
 def examples(folder: Path):
@@ -44,7 +45,7 @@ def even(value):
 
 
 def test_the_r4_examples_come_back_equal(ask, shared_data):
-    refused = set()
+    refused, taken = set(), 0
     for name, body in examples(shared_data):
         try:
             resource = read(name, body)
@@ -62,7 +63,9 @@ def test_the_r4_examples_come_back_equal(ask, shared_data):
         through_xml = ask("GET", f"{resource['resourceType']}/{answer.json['id']}", accept="application/fhir+xml")
         # Line ends inside the narrative are XML's own affair.
         assert without_stamp({**xml.loads(through_xml.body), "text": 0}) == without_stamp({**resource, "text": 0}), name
+        taken += 1
     assert refused == set(REFUSED)
+    assert taken >= RATCHET["r4.examples"]
 
 
 def synthea(folder: Path):
@@ -97,6 +100,7 @@ def test_synthea_patients_go_in_as_transactions(ask_for_real, shared_data, count
     one = ask("GET", "Patient?_count=1").json["entry"][0]["resource"]["id"]
     assert ask("GET", f"Encounter?patient={one}&_summary=count").json["total"] > 0
     assert total > 200 * len(files) / 2
+    assert count is not None or len(files) >= RATCHET["synthea"]
 
 
 def test_fifty_megabytes_are_answered(ask):
