@@ -89,7 +89,8 @@ class Visitor:
         telephone.check(f"#code-{number}")
         telephone.click("button[value=confirmer]")
         # Left open: it goes with the window. Closing it while it still loads may never end.
-        telephone.wait_for_load_state()
+        telephone.wait_for_selector("text=Revenez à l’ordinateur")
+        page.bring_to_front()
         page.click("text=J’ai confirmé") if self.is_still else page.wait_for_url("**/pro/")
         return self
 
