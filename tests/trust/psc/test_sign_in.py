@@ -224,7 +224,10 @@ def test_identifiers_that_are_taken(live, browser, identifier):
 def test_the_page_that_waits_polls(live, browser):
     waiting = begin(browser, ask(live))
     state = str(waiting.url) + "/etat"
-    assert browser.get(state).status_code == 204
+    again = browser.get(state)
+    assert again.status_code == 200
+    assert "HX-Redirect" not in again.headers
+    assert 'hx-trigger="load delay:1s"' in again.text
     confirm(live, waiting)
     assert browser.get(state).headers["HX-Redirect"] == httpx.URL(str(waiting.url)).path
 

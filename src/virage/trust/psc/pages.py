@@ -157,10 +157,13 @@ def wait(request: HttpRequest, request_id: str) -> HttpResponse:
 @require_GET
 @door("public")
 def state(request: HttpRequest, request_id: str) -> HttpResponse:
-    """For the page that waits: nothing while it must, then where to go."""
+    """For the page that waits: when to ask again while it must, then where to go.
+
+    Each answer asks for the next one, so that no second question can break off the navigation that the last one began.
+    """
     waiting = _own_request(request, request_id)
     if waiting.state == EcpsRequest.WAITING and not _over(waiting):
-        return HttpResponse(status=204)
+        return render(request, "psc/poll.html", {"waiting": waiting})
     return HttpResponse(headers={"HX-Redirect": reverse("psc:wait", args=[request_id])})
 
 
