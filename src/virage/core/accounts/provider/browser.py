@@ -55,10 +55,17 @@ _PARAMETERS = frozenset(
 )
 
 
-def query_pairs(request: HttpRequest) -> _PAIRS:
-    """The parameters of an authorization request, repeated ones kept apart; by GET or by POST (Core, 3.1.2.1)."""
+# What a request to sign out may say (RP-Initiated Logout 1.0, 2).
+LEAVING = frozenset(["client_id", "id_token_hint", "logout_hint", "post_logout_redirect_uri", "state", "ui_locales"])
+
+
+def query_pairs(request: HttpRequest, names: frozenset[str] = _PARAMETERS) -> _PAIRS:
+    """The parameters of an authorization request, repeated ones kept apart; by GET or by POST (Core, 3.1.2.1).
+
+    `names` are those that count, `LEAVING` for a request to sign out.
+    """
     source = request.POST if request.method == "POST" else request.GET
-    return [(name, str(value)) for name, values in source.lists() if name in _PARAMETERS for value in values]
+    return [(name, str(value)) for name, values in source.lists() if name in names for value in values]
 
 
 def seal(issuer: Issuer, pairs: _PAIRS) -> str:

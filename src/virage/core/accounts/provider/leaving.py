@@ -24,7 +24,7 @@ def logout_view(issuer: Issuer) -> View:
     @door(PUBLIC)
     @bounded
     def view(request: HttpRequest) -> HttpResponse:
-        fields = dict(browser.query_pairs(request))
+        fields = dict(browser.query_pairs(request, browser.LEAVING))
         _, sid, address = browser.logout_request(issuer, fields)
         if sid:
             return _ended(issuer, request, sid, address)
