@@ -44,7 +44,10 @@ def is_dead(raw: psycopg.Connection[Any]) -> bool:
     poll.register(raw.fileno(), select.POLLIN | select.POLLHUP)
     if not poll.poll(0):
         return False
-    raw.pgconn.consume_input() if raw.pgconn.status == 0 else None  # a notice or a notification is not a farewell
+    try:
+        raw.pgconn.consume_input()  # a notice or a notification is not a farewell
+    except psycopg.OperationalError:  # the farewell and the end of the line, read at once
+        return True
     return raw.pgconn.status != 0 or raw.closed or bool(poll.poll(0))
 
 
