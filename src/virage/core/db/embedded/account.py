@@ -1,5 +1,6 @@
 """The system user under which the embedded server runs when `virage` is started as root: PostgreSQL refuses to run as root."""
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from virage.core.errors import VirageError
 
 NAME = "virage-db"
+_USERS = "/etc/passwd"
 
 
 class AccountError(VirageError):
@@ -43,11 +45,18 @@ def current() -> Account:
 
 
 def _dedicated() -> pwd.struct_passwd:
-    """The dedicated user, created by whichever tool the system has. Raises AccountError."""
+    """The dedicated user, created by whichever tool the system has, by one process at a time. Raises AccountError."""
     try:
         return pwd.getpwnam(NAME)
     except KeyError:
         pass
+    # Two tools at work at once can each give the name a number, and the first one is lost with the files it owns.
+    with open(_USERS) as users:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        return _created()
+
+
+def _created() -> pwd.struct_passwd:
     attempts = (
         (
             "useradd",
@@ -65,14 +74,18 @@ def _dedicated() -> pwd.struct_passwd:
         ("adduser", ["-S", "-D", "-H", "-h", "/nonexistent", "-s", "/bin/false", NAME]),  # BusyBox
     )
     for tool, arguments in attempts:
+        try:
+            return pwd.getpwnam(NAME)  # another process created it meanwhile
+        except KeyError:
+            pass
         path = shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if path is None:
             continue
         subprocess.run([path, *arguments], capture_output=True, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
-        try:
-            return pwd.getpwnam(NAME)  # also right when another process created it meanwhile
-        except KeyError:
-            continue
+    try:
+        return pwd.getpwnam(NAME)
+    except KeyError:
+        pass
     raise AccountError(
         f"L'utilisateur système « {NAME} » ne peut pas être créé (ni useradd ni adduser) : "
         "lancer virage sans être root, ou donner VIRAGE_DATABASE_URL."
