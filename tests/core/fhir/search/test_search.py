@@ -290,3 +290,18 @@ def test_unknown_chains_are_told(filled):
     assert filled.search("Patient", [("_has:Observation:subject:colour", "x")]).unknown == [
         "_has:Observation:subject:colour"
     ]
+
+
+def test_a_patient_is_found_by_whom_it_links_to_and_by_being_alive(filled):
+    linked = {
+        "resourceType": "Patient",
+        "id": "p3",
+        "link": [{"other": {"reference": "Patient/p1"}, "type": "seealso"}],
+    }
+    filled.load([linked, {"resourceType": "Patient", "id": "p4", "deceasedDateTime": "2020"}], by=BY)
+    assert ids(filled, "link=Patient/p1", "Patient") == ["p3"]
+    assert ids(filled, "link:Patient.family=eluard", "Patient") == ["p3"]
+    assert ids(filled, "_has:Patient:link:_id=p3", "Patient") == ["p1"]
+    assert ids(filled, "deceased=false", "Patient") == ["p1", "p2", "p3"]
+    assert ids(filled, "deceased=true", "Patient") == ["p4"]
+    assert ids(filled, "deceased:not=true", "Patient") == ["p1", "p2", "p3"]

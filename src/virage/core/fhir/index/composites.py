@@ -44,21 +44,35 @@ def plans(type_: str, param: SearchParam) -> list[Plan]:
     found = []
     for base in paths.read(type_, param.expression):
         root = element_type(type_, base)
+        below = [
+            tuple(paths.read(type_, each.expression, root) if base.steps else paths.read(type_, each.expression))
+            for each in param.components
+        ]
         parts = []
-        for component in param.components:
+        for place, component in enumerate(param.components):
             follows = definitions.search_parameter_by_url(component.definition)
             if follows is None:
                 raise paths.Unreadable(component.definition)
-            below = (
-                paths.read(type_, component.expression, root) if base.steps else paths.read(type_, component.expression)
-            )
-            parts.append(Part(follows, tuple(below)))
+            parts.append(Part(follows, _own_paths(type_, base, follows, place, below)))
         rows = [part for part in parts if part.param.type in ROWS]
         if len(rows) > 1 or any(part.param.type not in ROWS | {"token", "reference", "uri"} for part in parts):
             raise paths.Unreadable(param.expression)
         codes = tuple(part for part in parts if part.param.type not in ROWS)
         found.append(Plan(base, codes, rows[0] if rows else None))
     return found
+
+
+def _own_paths(
+    type_: str, base: paths.Path, follows: SearchParam, place: int, below: list[tuple[paths.Path, ...]]
+) -> tuple[paths.Path, ...]:
+    """The paths of a component. R4 has a composite whose two expressions are crossed (DocumentReference `relationship`): the
+    parameter that a component follows says which is its own.
+    """
+    at = {path.steps for path in paths.read(type_, follows.expression)}
+    for each in (below[place], *below):
+        if any((*base.steps, *path.steps) in at for path in each):
+            return each
+    return below[place]
 
 
 def element_type(type_: str, base: paths.Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import calendar, composites, forms, keys, paths
+from virage.core.fhir.index import calendar, composites, forms, keys, pairs, paths
 from virage.core.fhir.index.aliases import Alias, widely
 from virage.core.fhir.index.strings import fold, words
 
@@ -219,6 +219,14 @@ def _composite_leaf(plan: composites.Plan, key: int) -> Leaf:
     return leaf
 
 
+def _pair_leaf(pair: pairs.Pair, key: int) -> Leaf:
+    def leaf(resource: Any, out: Entries) -> None:
+        for own, first, second in pairs.entries(pair, key, resource):
+            out.numbers.add((own, first, second, keys.value_hash(""), keys.value_hash("")))
+
+    return leaf
+
+
 def _evaluated_leaf(space: int, type_: str, param: SearchParam, rank: int | None) -> Leaf:
     """For an expression that is more than a path: FHIRPath itself, a good deal slower."""
     from virage.core.fhir import fhirpath
@@ -296,6 +304,9 @@ class Indexer:
         try:
             plans = composites.plans(type_, param)
         except paths.Unreadable:
+            pair = pairs.plan(type_, param)
+            if pair is not None:
+                self._whole.append(_pair_leaf(pair, key))
             return
         for plan in plans:
             if plan.base.steps:

@@ -43,7 +43,7 @@ def stores_by(type_: str, code: str, space: int) -> bool:
     leading = patient_params(type_)
     alias = aliases_of(space, type_).get(code)
     named = alias.codes[0] if alias and len(alias.codes) == 1 else code
-    if not leading or named != leading[0]:
+    if not leading or named != leading[0] or type_ == "Patient":
         return False
     param = params_of(space, type_)[named]
     try:

@@ -111,7 +111,8 @@ def _added(out: Compiled, found: Sql | None) -> bool:
 def _confine(type_: str, code: str, modifier: str, value: str, out: Compiled) -> None:
     """A search on the patient that resources of this type are stored with looks in one compartment only."""
     leading = patient_params(type_)
-    if modifier not in ("", "Patient") or not leading:
+    # A Patient is in a compartment of its own, whatever it links to.
+    if modifier not in ("", "Patient") or not leading or type_ == "Patient":
         return
     if not (code == leading[0] or (code == "patient" and leading[0] == "subject")):
         return

@@ -3,8 +3,9 @@
 import re
 from itertools import product
 
+from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import composites, forms, keys, params_of, paths
+from virage.core.fhir.index import composites, forms, keys, pairs, params_of, paths
 from virage.core.fhir.index.strings import after, fold
 from virage.core.fhir.search.conditions import date_bounds, date_check, number_check
 from virage.core.fhir.search.context import Context, bars, has, row_exists, split, unescape
@@ -21,6 +22,9 @@ def composite(context: Context, value: str, modifier: str, now: int) -> Sql:
     try:
         plans = composites.plans(context.type, context.read_by)
     except paths.Unreadable:
+        pair = pairs.plan(context.type, context.read_by)
+        if pair is not None:
+            return some([_pair(context, pair, each) for each in split(value)])
         raise BadSearch(
             f"Paramètre « {context.name} » : cette combinaison n'est pas servie.",
             code="FHIR.SEARCH_UNSERVED",
@@ -28,14 +32,37 @@ def composite(context: Context, value: str, modifier: str, now: int) -> Sql:
         ) from None
     if not plans:
         return FALSE
-    parts = context.param.components
-    found = []
-    for each in split(value):
-        values = _DOLLAR.split(each)
-        if len(values) != len(parts) or not all(values):
-            raise bad_value(context.name, f"{len(parts)} valeurs sont attendues, séparées par « $ ».")
-        found.append(_one(context, plans[0], values, now))
-    return some(found)
+    return some([_one(context, plans[0], _values(context, each), now) for each in split(value)])
+
+
+def _values(context: Context, value: str) -> list[str]:
+    values = _DOLLAR.split(value)
+    count = len(context.param.components)
+    if len(values) != count or not all(values):
+        raise bad_value(context.name, f"{count} valeurs sont attendues, séparées par « $ ».")
+    return values
+
+
+def _pair(context: Context, pair: pairs.Pair, value: str) -> Sql:
+    """Codes and two numbers, each number at its end of one row."""
+    choices: list[list[str]] = []
+    also: list[Sql] = []
+    checks: list[tuple[str, tuple[object, ...]]] = []
+    parts = {part.param.url: part for part, _ in pair.codes}
+    for component, each in zip(context.param.components, _values(context, value), strict=True):
+        part = parts.get(component.definition)
+        if part is None:
+            text, given = number_check(context.name, each, quantity=False)
+            end = "x.low" if component.definition == pair.numbers[0].param.url else "x.high"
+            checks.append((text.replace("x.low", end).replace("x.high", end), given))
+            continue
+        choices.append(_forms(context, part, each, True))
+        if "|" in each:
+            also.append(_own(context, part.param, each))
+    together = [composites.joined(each) for each in product(*choices)]
+    condition = " AND ".join(text for text, _ in checks)
+    given = tuple(value for _, values in checks for value in values)
+    return every([row_exists(context, "number", condition, given, sorted(set(context.tokens(*together)))), *also])
 
 
 def _one(context: Context, plan: composites.Plan, values: list[str], now: int) -> Sql:
@@ -44,14 +71,16 @@ def _one(context: Context, plan: composites.Plan, values: list[str], now: int) -
     row = ""
     # Codes come first in the plan whatever their place in the parameter.
     remaining = list(plan.codes)
-    for component, value in zip(context.read_by.components, values, strict=True):
+    for asked, component, value in zip(context.param.components, context.read_by.components, values, strict=True):
         if plan.row is not None and component.definition == plan.row.param.url:
             row = value
             continue
         part = remaining.pop(0)
         choices.append(_forms(context, part, value, bool(plan.row)))
         if plan.row is not None and "|" in value:
-            also.append(_own(context, part.param, value))
+            # The asked parameter's own component: it may stand for the same code in several places.
+            own = definitions.search_parameter_by_url(asked.definition)
+            also.append(_own(context, own or part.param, value))
     together = [composites.joined(each) for each in product(*choices)]
     if plan.row is None:
         return has(context.tokens(*together))

@@ -10,7 +10,7 @@ from virage.core.fhir.index.forms import REFERENCE, number_range
 from virage.core.fhir.index.strings import after, fold, words
 from virage.core.fhir.search.context import Context, bars, code_systems, has, row_exists, split, unescape
 from virage.core.fhir.search.errors import bad_modifier, bad_value
-from virage.core.fhir.search.sql import Sql, every, no, some
+from virage.core.fhir.search.sql import FALSE, Sql, every, no, some
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
@@ -31,14 +31,26 @@ def _either(checks: Checks) -> tuple[str, tuple[Any, ...]]:
 def token(context: Context, value: str, modifier: str) -> Sql:
     """`code`, `system|code`, `|code`, `system|`; :not, :of-type."""
     if modifier == "not":
-        return no(has(token_keys(context, value)))
+        return no(_coded(context, value))
     if modifier == "text":
         return text(context, value)
     if modifier == "of-type":
         return has([key for each in context.alternatives(value) for key in context.tokens(_of_type(context, each))])
     if modifier:
         raise bad_modifier(context.name, modifier, ":missing, :not, :of-type, :text")
-    return has(token_keys(context, value))
+    return _coded(context, value)
+
+
+def _coded(context: Context, value: str) -> Sql:
+    """Any of the alternatives. « false » of what is true by being there (`deceased`) is found by its not being so."""
+    if not context.is_truth:
+        return has(token_keys(context, value))
+    true = has(context.tokens(keys.any_system("true")))
+    found = []
+    for each in context.alternatives(value):
+        form = token_form(context, each)
+        found.append(true if form == "=true" else no(true) if form == "=false" else FALSE)
+    return some(found)
 
 
 def text(context: Context, value: str) -> Sql:

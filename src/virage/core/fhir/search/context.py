@@ -63,6 +63,15 @@ class Context:
         timing = any(path.type == "Timing" for path in read)
         return len(self.keys) == 1 and len(ways) == 1 and not timing and all(path.is_single for path in read)
 
+    @property
+    def is_truth(self) -> bool:
+        """Whether the parameter asks only if there is something other than false: it then has a value always."""
+        try:
+            read = paths.read(self.type, self.read_by.expression)
+        except paths.Unreadable:
+            return False
+        return bool(read) and all(path.truth for path in read)
+
     def tokens(self, *found: str) -> list[int]:
         """The tokens, without bucket, of these forms."""
         return [(key ^ keys.value_hash(form)) & keys.MASK for key in self.keys for form in found]
