@@ -5,6 +5,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CLIENTS := $(VENV)/clients/.done
 # The machine's own certificates first: hospitals put an authority of theirs between their machines and the network.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
@@ -12,7 +13,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 demo: $(STAMP)
 	VIRAGE_SANDBOX=1 PORT=$(PORT) exec $(BIN)/virage demo
 
-test: $(STAMP)
+test: $(STAMP) $(CLIENTS)
 	$(BIN)/pytest -n $${VIRAGE_TEST_WORKERS:-auto} --dist loadgroup
 
 check: $(STAMP)
@@ -29,7 +30,10 @@ screenshots: $(STAMP)
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
-	! grep -n '://' requirements.lock
+	$(BIN)/uv pip compile --group pyproject.toml:clients --universal --generate-hashes --no-emit-index-url --no-header -o tests/clients/requirements.lock
+	cd tests/clients && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	! grep -n '://' requirements.lock tests/clients/requirements.lock
+	! grep -n '"resolved"' tests/clients/package-lock.json
 
 clean:
 	rm -rf $(VENV) .virage
@@ -43,3 +47,15 @@ $(STAMP): requirements.lock pyproject.toml
 	$(UV) --system-certs --require-hashes -r requirements.lock || $(UV) --require-hashes -r requirements.lock
 	$(UV) --no-deps --no-build-isolation -e .
 	touch $(STAMP)
+
+# Clients of others that tests/clients runs as programs of their own. What cannot be had (no npm, no network) is said; its tests are skipped.
+$(CLIENTS): tests/clients/requirements.lock tests/clients/package-lock.json | $(STAMP)
+	rm -rf $(@D) && mkdir -p $(@D)
+	cp tests/clients/package.json tests/clients/package-lock.json $(@D)
+	$(BIN)/python -m venv --without-pip $(@D)/python
+	CLIENTS_UV="$(BIN)/uv pip install --quiet --python $(@D)/python/bin/python --require-hashes -r tests/clients/requirements.lock"; \
+	  $$CLIENTS_UV --system-certs || $$CLIENTS_UV || echo "tests/clients : le client Python n'a pas pu être installé, ses tests seront passés" >&2
+	if command -v npm >/dev/null; then \
+	  npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error || echo "tests/clients : npm n'a pas pu installer, ses tests seront passés" >&2; \
+	else echo "tests/clients : npm est absent, ses tests seront passés" >&2; fi
+	touch $@
