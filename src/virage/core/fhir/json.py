@@ -68,10 +68,17 @@ def read(data: bytes) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise _refusal(data, error) from None
+    if data.count(b"[") + data.count(b"{") < MAX_DEPTH and orjson.dumps(value) == data.rstrip():
+        # Written again it is what it was: no key was given twice, no decimal lost anything, and it cannot be deep.
+        return _without_nul(data, value)
     keys = _measure(value)
     # Every key is followed by `":`; fewer keys than that means a key given twice, or a text that holds the same bytes.
     if keys != data.count(b'":') or any(not _plain(token) for token in _FINE_NUMBER.findall(data)):
         value = _careful(data)
+    return _without_nul(data, value)
+
+
+def _without_nul(data: bytes, value: Any) -> Any:
     if b"\\u0000" in data and _holds_nul(value):
         raise MalformedJson("Un texte contient le caractère nul (U+0000), que FHIR interdit : retirez-le.")
     return value

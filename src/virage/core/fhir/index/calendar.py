@@ -4,8 +4,10 @@ They are candidates only: the exact comparison is made on the date's own row.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
-from virage.core.fhir.index.dates import microseconds, moment
+from virage.core.fhir.index import keys
+from virage.core.fhir.index.dates import DAY, microseconds, moment
 
 FIRST, LAST = 1900, 2059
 """Years outside are not told apart."""
@@ -19,19 +21,37 @@ SPANNING = "d*"
 
 def _month(value: int) -> int | None:
     """Months since year 0, or None outside the years told apart."""
-    if not _START <= value < _END:
-        return None
-    at = moment(value)
+    return _month_of_day(value // DAY) if _START <= value < _END else None
+
+
+@lru_cache(maxsize=4096)
+def _month_of_day(day: int) -> int:
+    at = moment(day * DAY)
     return at.year * 12 + at.month - 1
 
 
 def forms_of(low: int, high: int) -> tuple[str, ...]:
     """The tokens of a range of microseconds."""
     month = _month(low)
-    if month is None or _month(high - 1) != month:
+    return _forms(month if month is not None and _month(high - 1) == month else None)
+
+
+def hashes_of(low: int, high: int) -> tuple[int, ...]:
+    """The same, as the index hashes them."""
+    month = _month(low)
+    return _hashes(month if month is not None and _month(high - 1) == month else None)
+
+
+def _forms(month: int | None) -> tuple[str, ...]:
+    if month is None:
         return (SPANNING,)
     year = month // 12
     return (f"dm{month}", f"dy{year}", f"dd{year // 10}")
+
+
+@lru_cache(maxsize=2048)
+def _hashes(month: int | None) -> tuple[int, ...]:
+    return tuple(keys.value_hash(form) for form in _forms(month))
 
 
 def forms_within(low: int | None, high: int | None) -> list[str]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from virage.core.fhir import definitions
+from virage.core.fhir import definitions, json
 from virage.core.fhir.definitions import SearchParam
 from virage.core.fhir.index import forms, keys, paths
+from virage.core.fhir.index.recent import LONGEST, Recent
 
 ROWS = frozenset(["date", "string", "number", "quantity"])
 _SEPARATOR = "\x1f"
@@ -33,6 +34,11 @@ class Plan:
     codes: tuple[Part, ...]
     row: Part | None
 
+    @property
+    def gate(self) -> frozenset[str]:
+        """The properties of which one holds the row's value: most often another than the composite's."""
+        return frozenset(_first_names((self.row,))) if self.row else frozenset()
+
 
 def joined(found: tuple[str, ...] | list[str]) -> str:
     """The form of several codes together."""
@@ -53,6 +59,8 @@ def plans(type_: str, param: SearchParam) -> list[Plan]:
             follows = definitions.search_parameter_by_url(component.definition)
             if follows is None:
                 raise paths.Unreadable(component.definition)
+            if not all(path.steps for each in below for path in each):
+                raise paths.Unreadable(param.expression)
             parts.append(Part(follows, _own_paths(type_, base, follows, place, below)))
         rows = [part for part in parts if part.param.type in ROWS]
         if len(rows) > 1 or any(part.param.type not in ROWS | {"token", "reference", "uri"} for part in parts):
@@ -115,21 +123,52 @@ def row_values(part: Part, element: dict[str, Any]) -> list[Any]:
     return found
 
 
-def entries(plan: Plan, key: int, element: dict[str, Any]) -> Iterator[tuple[int, Any]]:
-    """(key without bucket, row value or None) for one element."""
-    values = row_values(plan.row, element) if plan.row else [None]
-    if not values:
-        return
-    choices: list[list[str]] = []
-    # From the last, the value, which is most often the one that is not there.
-    for part in reversed(plan.codes):
-        found = list(dict.fromkeys(code_forms(part, element)))
-        if not found:
-            return
-        choices.insert(0, found)
-    if plan.row:
-        choices = [[form for form in each if form[0] != "|"] for each in choices]
-    for together in product(*choices):
-        own = (key ^ keys.value_hash(joined(together))) & keys.MASK
-        for value in values:
-            yield own, value
+class Reader:
+    """The entries of a composite, element by element; what the codes of an element gave is remembered."""
+
+    def __init__(self, plan: Plan, key: int) -> None:
+        self._plan = plan
+        self._key = key
+        self._recent: Recent[tuple[int, ...]] = Recent()
+        self._coded = tuple(dict.fromkeys(_first_names(plan.codes)))
+        self._gate = plan.gate
+
+    def read(self, element: dict[str, Any]) -> Iterator[tuple[int, Any]]:
+        """(key without bucket, row value or None) for one element."""
+        plan = self._plan
+        values: list[Any] = [None]
+        if plan.row:
+            if self._gate.isdisjoint(element):
+                return
+            values = row_values(plan.row, element)
+            if not values:
+                return
+        for own in self._keys(element):
+            for value in values:
+                yield own, value
+
+    def _keys(self, element: dict[str, Any]) -> tuple[int, ...]:
+        given = [element.get(name) for name in self._coded]
+        mark = json.dumps(given)
+        known = self._recent.get(mark)
+        if known is None:
+            known = tuple(self._made(element))
+            if len(mark) <= LONGEST:
+                self._recent.keep(mark, known)
+        return known
+
+    def _made(self, element: dict[str, Any]) -> Iterator[int]:
+        choices: list[list[str]] = []
+        for part in self._plan.codes:
+            found = list(dict.fromkeys(code_forms(part, element)))
+            if self._plan.row:
+                found = [form for form in found if form[0] != "|"]
+            choices.append(found)
+        for together in product(*choices):
+            yield (self._key ^ keys.value_hash(joined(together))) & keys.MASK
+
+
+def _first_names(parts: tuple[Part, ...]) -> Iterator[str]:
+    for part in parts:
+        for path in part.paths:
+            yield path.steps[0].name

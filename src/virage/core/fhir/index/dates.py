@@ -38,7 +38,7 @@ def date_range(text: str) -> tuple[int, int]:
         if month == "12":
             return low, low + 31 * DAY
         return low, microseconds(datetime(int(year), int(month) + 1, 1, tzinfo=UTC))
-    low = microseconds(datetime(int(year), int(month), int(day), tzinfo=UTC))
+    low = _midnight(int(year), int(month), int(day))
     if hour is None:
         return low, low + DAY
     if int(hour) > 24 or int(minute) > 59 or (second and int(second) > 60):
@@ -55,6 +55,11 @@ def date_range(text: str) -> tuple[int, int]:
     step: int = 10 ** (6 - digits)
     low += int(fraction[:digits]) * step
     return low, low + step
+
+
+@lru_cache(maxsize=4096)
+def _midnight(year: int, month: int, day: int) -> int:
+    return microseconds(datetime(year, month, day, tzinfo=UTC))
 
 
 def _leap(year: int) -> bool:

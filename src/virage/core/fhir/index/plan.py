@@ -1,7 +1,8 @@
 """From a resource to its index entries, in one walk over its JSON. Pure.
 
 All parameters of a type are merged into one tree of JSON properties, so that a resource is gone through once and only where
-some parameter looks.
+some parameter looks. Clinical data says the same codes, units and people over and over: what a property of such a type gave
+is remembered under the bytes of its value.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from virage.core.fhir import definitions
+from virage.core.fhir import definitions, json
 from virage.core.fhir.definitions import SearchParam
 from virage.core.fhir.index import calendar, composites, forms, keys, pairs, paths
 from virage.core.fhir.index.aliases import Alias, widely
+from virage.core.fhir.index.recent import LONGEST, Recent
 from virage.core.fhir.index.strings import fold, words
 
 MASK = keys.MASK
@@ -35,49 +37,102 @@ class Entries:
 
     @property
     def patients(self) -> list[str]:
+        if len(self.found) < 2:
+            return [patient for _, patient in self.found]
         return list(dict.fromkeys(patient for _, patient in sorted(self.found, key=lambda each: each[0])))
+
+    def add(self, other: "Entries") -> None:
+        """Take in those of a part of the resource."""
+        self.tokens |= other.tokens
+        if other.dates:
+            self.dates |= other.dates
+        if other.strings:
+            self.strings |= other.strings
+        if other.numbers:
+            self.numbers |= other.numbers
+        if other.found:
+            self.found += other.found
 
 
 Leaf = Callable[[Any, Entries], None]
 
 
+# Types whose values come again and again from one resource to the next.
+_REPEATED = frozenset(["CodeableConcept", "Coding", "Reference", "boolean", "canonical", "code"])
+
+
 @dataclass(slots=True)
 class _Node:
+    """The leaves that take a value, and what is below it."""
+
     leaves: list[Leaf] = field(default_factory=list)
     children: dict[paths.Step, "_Node"] = field(default_factory=dict)
-    # filled by freeze(): children by property name, ready to walk
-    ready: tuple[tuple[str, tuple[str, str] | None, str, bool, "_Node"], ...] = ()
+    repeated: bool = True
+    """Whether all leaves from here down take values that come again and again."""
+    fields: tuple["_Field", ...] = ()
 
-    def add(self, steps: tuple[paths.Step, ...], leaf: Leaf) -> None:
+    def add(self, path: paths.Path, leaf: Leaf) -> None:
         node = self
-        for step in steps:
+        repeated = path.type in _REPEATED
+        for step in path.steps:
             node = node.children.setdefault(step, _Node())
+            node.repeated &= repeated
         node.leaves.append(leaf)
 
     def freeze(self) -> None:
-        self.ready = tuple((s.name, s.where, s.target, s.first, node) for s, node in self.children.items())
-        for node in self.children.values():
+        """Group what is below by the name of the property, ready to walk."""
+        below: dict[str, list[tuple[paths.Step, _Node]]] = {}
+        for step, node in self.children.items():
+            below.setdefault(step.name, []).append((step, node))
             node.freeze()
+        self.fields = tuple(_Field(name, ways) for name, ways in below.items())
+
+
+class _Field:
+    """A JSON property where some parameter looks, by one way or by several that keep different values."""
+
+    __slots__ = ("name", "recent", "ways")
+
+    def __init__(self, name: str, ways: list[tuple[paths.Step, _Node]]) -> None:
+        self.name = name
+        self.ways = tuple((step.where, step.target, step.first, node) for step, node in ways)
+        self.recent: Recent[Entries] | None = Recent() if all(node.repeated for _, node in ways) else None
+
+    def take(self, found: Any, out: Entries) -> None:
+        """Add the entries of the property's value."""
+        for where, target, first, node in self.ways:
+            if type(found) is list:
+                for item in found[:1] if first else found:
+                    if item is not None and ((where is None and not target) or paths.kept(item, where, target)):
+                        _enter(node, item, out)
+            elif found is not None and ((where is None and not target) or paths.kept(found, where, target)):
+                _enter(node, found, out)
+
+
+def _enter(node: _Node, value: Any, out: Entries) -> None:
+    for leaf in node.leaves:
+        leaf(value, out)
+    if node.fields and type(value) is dict:
+        _walk(node, value, out)
 
 
 def _walk(node: _Node, value: dict[str, Any], out: Entries) -> None:
-    for name, where, target, first, child in node.ready:
-        if name not in value:
+    for each in node.fields:
+        if each.name not in value:
             continue
-        found = value[name]
-        kind = type(found)
-        if kind is list:
-            for item in found[:1] if first else found:
-                if item is not None and ((where is None and not target) or paths.kept(item, where, target)):
-                    for leaf in child.leaves:
-                        leaf(item, out)
-                    if child.ready and type(item) is dict:
-                        _walk(child, item, out)
-        elif found is not None and ((where is None and not target) or paths.kept(found, where, target)):
-            for leaf in child.leaves:
-                leaf(found, out)
-            if child.ready and kind is dict:
-                _walk(child, found, out)
+        found = value[each.name]
+        recent = each.recent
+        if recent is None or (type(found) is list and len(found) > 4):
+            each.take(found, out)
+            continue
+        mark = found if type(found) is str else json.dumps(found)
+        known = recent.get(mark)
+        if known is None:
+            known = Entries()
+            each.take(found, known)
+            if len(mark) <= LONGEST:
+                recent.keep(mark, known)
+        out.add(known)
 
 
 # ── leaves ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -108,8 +163,8 @@ def _date_leaf(key: int, values: Callable[[Any], list[tuple[int, int]]]) -> Leaf
     def leaf(value: Any, out: Entries) -> None:
         for low, high in values(value):
             out.dates.add((key & MASK, low, high))
-            for form in calendar.forms_of(low, high):
-                out.tokens.add((key ^ keys.value_hash(form)) & MASK)
+            for hashed in calendar.hashes_of(low, high):
+                out.tokens.add((key ^ hashed) & MASK)
 
     return leaf
 
@@ -200,11 +255,12 @@ def _patient_leaf(rank: int) -> Leaf:
 def _composite_leaf(plan: composites.Plan, key: int) -> Leaf:
     present = (key ^ _PRESENT) & MASK
     kind = plan.row.param.type if plan.row else ""
+    read = composites.Reader(plan, key).read
 
     def leaf(element: Any, out: Entries) -> None:
         if type(element) is not dict:
             return
-        for own, value in composites.entries(plan, key, element):
+        for own, value in read(element):
             if not kind:
                 out.tokens.add(own)
                 out.tokens.add(present)
@@ -275,20 +331,20 @@ class Indexer:
         self.in_compartments = type_ == "Patient" or bool(patient_params(type_))
         ranks = {code: rank for rank, code in enumerate(patient_params(type_))}
         self._root = _Node()
-        self._whole: list[Leaf] = []
+        self._whole: list[tuple[frozenset[str], Leaf]] = []
         for param in params:
             if param.code in ("_id", "_lastUpdated"):
                 continue
             try:
                 found = paths.read(type_, param.expression)
             except paths.Unreadable:
-                self._whole.append(_evaluated_leaf(space, type_, param, ranks.get(param.code)))
+                self._whole.append((frozenset(), _evaluated_leaf(space, type_, param, ranks.get(param.code))))
                 continue
             if param.code in aliases:
                 # Found by other parameters; only what puts the resource in a compartment is still looked at.
                 if param.code in ranks:
                     for path in found:
-                        self._root.add(path.steps, _patient_leaf(ranks[param.code]))
+                        self._root.add(path, _patient_leaf(ranks[param.code]))
                 continue
             key = keys.param_hash(space, type_, param.code)
             if param.type == "composite":
@@ -297,7 +353,7 @@ class Indexer:
             for path in found:
                 leaf = bind(space, type_, param, path, ranks.get(param.code), key)
                 if leaf is not None:
-                    self._root.add(path.steps, leaf)
+                    self._root.add(path, leaf)
         self._root.freeze()
 
     def _add_composite(self, type_: str, param: SearchParam, key: int) -> None:
@@ -306,18 +362,19 @@ class Indexer:
         except paths.Unreadable:
             pair = pairs.plan(type_, param)
             if pair is not None:
-                self._whole.append(_pair_leaf(pair, key))
+                self._whole.append((frozenset(), _pair_leaf(pair, key)))
             return
         for plan in plans:
             if plan.base.steps:
-                self._root.add(plan.base.steps, _composite_leaf(plan, key))
+                self._root.add(plan.base, _composite_leaf(plan, key))
             else:
-                self._whole.append(_composite_leaf(plan, key))
+                self._whole.append((plan.gate, _composite_leaf(plan, key)))
 
     def index(self, resource: dict[str, Any]) -> Entries:
         """The entries of a resource of this type."""
         out = Entries()
         _walk(self._root, resource, out)
-        for leaf in self._whole:
-            leaf(resource, out)
+        for gate, leaf in self._whole:
+            if not gate or not gate.isdisjoint(resource):
+                leaf(resource, out)
         return out

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from virage.core import audit, db, events
@@ -29,7 +30,7 @@ class StaleVersion(VirageError):
     issue = "conflict"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A resource ready to be written: where it goes, and its index entries with the bucket in their keys."""
 
@@ -41,7 +42,7 @@ class Prepared:
     patient: str
     located: bool
     tokens: list[int]
-    narrow: tuple[tuple[Any, ...], ...]
+    narrow: tuple[list[Any], ...]
     kept: tuple[bool, ...]
 
 
@@ -50,6 +51,7 @@ def now() -> int:
     return time.time_ns() // 1_000_000 * 1000
 
 
+@lru_cache(maxsize=64)
 def instant(updated: int) -> str:
     """The FHIR instant of microseconds since 1970, in UTC to the millisecond."""
     return moment(updated).strftime("%Y-%m-%dT%H:%M:%S.") + f"{updated // 1000 % 1000:03d}Z"
@@ -78,32 +80,34 @@ def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: st
     patients = entries.patients
     if patient and patient not in patients:
         patients.append(patient)
+    expected = places.guess(space.code, type_, id_) if id_ is not None else None
     if type_ == "Patient":
         assert id_ is not None
         compartment, patients = places.patient_key(id_), [id_]
     elif patients:
         compartment = places.patient_key(patients[0])
-    elif id_ is not None and (guess := places.guess(space.code, type_, id_)) is not None:
-        compartment = guess
+    elif expected is not None:
+        compartment = expected
     elif id_ is not None:
         compartment = places.own_key(space.code, type_, id_)
     else:
         compartment = places.random_key()
     if id_ is None:
         id_ = places.encode(compartment)
-    located = places.guess(space.code, type_, id_) != compartment
+        expected = compartment
     tokens, narrow = bucketed(space.code, type_, entries, compartment, patients)
     return Prepared(
         type_,
         id_,
         places.type_code(type_),
-        keys.row_id(space.code, type_, id_),
+        # Not `keys.row_id`, which remembers what references are likely to say again.
+        keys.h64(f"{space.code}/{type_}/{id_}"),
         compartment,
         patients[0] if patients else "",
-        located,
+        expected != compartment,
         tokens,
         narrow,
-        tuple(bool(each) for each in narrow),
+        (bool(narrow[0]), bool(narrow[1]), bool(narrow[2])),
     )
 
 
@@ -114,16 +118,16 @@ def new_id(space: Space, resource: dict[str, Any]) -> str:
 
 def bucketed(
     space: int, type_: str, entries: Entries, compartment: int, patients: list[str]
-) -> tuple[list[int], tuple[tuple[Any, ...], ...]]:
+) -> tuple[list[int], tuple[list[Any], ...]]:
     """Tokens and narrow rows with the bucket of the compartment in their keys; a token for each patient it belongs to."""
     bucket = keys.bucket(compartment)
     tokens = [token | bucket for token in entries.tokens]
     tokens += [member(space, type_, patient) | bucket for patient in patients]
     tokens.sort()
     narrow = (
-        tuple((k | bucket, low, high) for k, low, high in entries.dates),
-        tuple((k | bucket, folded, exact) for k, folded, exact in entries.strings),
-        tuple((k | bucket, low, high, code, unit) for k, low, high, code, unit in entries.numbers),
+        [(k | bucket, low, high) for k, low, high in entries.dates],
+        [(k | bucket, folded, exact) for k, folded, exact in entries.strings],
+        [(k | bucket, low, high, code, unit) for k, low, high, code, unit in entries.numbers],
     )
     return tokens, narrow
 
@@ -316,7 +320,7 @@ def at(prepared: Prepared, compartment: int) -> Prepared:
         prepared.patient,
         prepared.located,
         sorted((token & mask) | bucket for token in prepared.tokens),
-        tuple(tuple(((row[0] & mask) | bucket, *row[1:]) for row in rows) for rows in prepared.narrow),
+        tuple([((row[0] & mask) | bucket, *row[1:]) for row in rows] for rows in prepared.narrow),
         prepared.kept,
     )
 
@@ -384,7 +388,7 @@ def delete(
         updated = now()
         rid = keys.row_id(space.code, type_, id_)
         values: list[Any] = [compartment, rid, version, version + 1, updated, None, None]
-        prepared = Prepared(type_, id_, code, rid, compartment, "", False, [], ((), (), ()), (False, False, False))
+        prepared = Prepared(type_, id_, code, rid, compartment, "", False, [], ([], [], []), (False, False, False))
         if trace:
             values += _traced(by, space, "delete", prepared)
         statement = statements.replace(prepared.kept, True, trace)
