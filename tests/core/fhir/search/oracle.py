@@ -121,23 +121,36 @@ def date(value: Any, wanted: str) -> bool:
     }[prefix]
 
 
+UCUM = "http://unitsofmeasure.org"
+GRAMS = {"mg": Decimal("0.001"), "g": Decimal(1), "kg": Decimal(1000)}
+
+
 def quantity(value: Any, wanted: str) -> bool:
     text, *unit = wanted.split("|")
     prefix, text = (text[:2], text[2:]) if text[:1].isalpha() else ("eq", text)
-    if unit and unit[-1] and value.get("code") != unit[-1]:
-        return False
-    if len(unit) == 2 and unit[0] and value.get("system") != unit[0]:
-        return False
     sought, held = Decimal(text), Decimal(str(value["value"]))
     half = Decimal(5) * Decimal(10) ** (sought.as_tuple().exponent - 1)  # type: ignore[operator]
-    equal = sought - half <= held < sought + half
+    low, high = sought - half, sought + half
+    if len(unit) == 2 and unit[0] == UCUM:
+        if value.get("system") != UCUM or value.get("code") not in GRAMS:
+            return False
+        held *= GRAMS[value["code"]]
+        sought, low, high = (each * GRAMS[unit[1]] for each in (sought, low, high))
+    elif (unit and unit[-1] and value.get("code") != unit[-1]) or (len(unit) == 2 and unit[0] and value.get("system") != unit[0]):
+        return False
+    # A value may be said to be under or over a number: a range without an end.
+    least = Decimal("-Infinity") if value.get("comparator", "")[:1] == "<" else held
+    most = Decimal("Infinity") if value.get("comparator", "")[:1] == ">" else held
+    equal = low <= least and most < high
     return {
         "eq": equal,
         "ne": not equal,
-        "gt": held > sought,
-        "lt": held < sought,
-        "ge": held >= sought,
-        "le": held <= sought,
+        "gt": most > sought,
+        "lt": least < sought,
+        "ge": most >= sought,
+        "le": least <= sought,
+        "sa": least > sought,
+        "eb": most < sought,
     }[prefix]
 
 

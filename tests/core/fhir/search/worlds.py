@@ -7,6 +7,7 @@ from typing import Any
 from virage.core.access import AllOf, AnyOf, Filter, Has, InPatient, Not, OfType
 
 SYSTEMS = ["http://a", "http://b"]
+UCUM = "http://unitsofmeasure.org"
 CODES = ["x", "y", "z"]
 NAMES = ["Élodie", "elodie", "ELO", "Müller", "Mu", "d'Arc", "Zoé"]
 DAYS = ["2019", "2020", "2020-02", "2020-02-29", "2020-03-01", "2020-12-31", "2021-01-01", "1801-05-01"]
@@ -70,8 +71,9 @@ class Maker:
             subject=lambda: self.reference("Patient/p0", "Patient/p1", "Patient/p2", "Patient/unknown", "Group/g"),
             performer=lambda: self.some(2, self.doctor),
             valueQuantity=lambda: {
-                "value": self.pick(1, 1.5, 2, 10),
-                **self.part(code=lambda: self.pick("mg", "g"), system=lambda: "http://u"),
+                "value": self.pick(1, 1.5, 2, 10, 0.002, 1500, 2000),
+                **self.part(code=lambda: self.pick("mg", "g", "kg"), system=lambda: self.pick("http://u", UCUM)),
+                **self.part(0.2, comparator=lambda: self.pick("<", "<=", ">", ">=")),
             },
             component=lambda: self.some(2, lambda: {"code": self.concept()}),
         )
@@ -106,8 +108,9 @@ class Maker:
         return self.pick("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb") + self.pick(*TIMES)
 
     def quantity(self) -> str:
-        number = self.pick("1", "1.5", "2", "2.0", "10", "100")
-        return self.pick("", "ne", "gt", "lt", "ge", "le") + number + self.pick("", "||mg", "|http://u|g")
+        number = self.pick("1", "1.5", "2", "2.0", "10", "100", "0.0015", "2e3")
+        unit = self.pick("", "||mg", "|http://u|g", f"|{UCUM}|g", f"|{UCUM}|mg", f"|{UCUM}|kg")
+        return self.pick("", "ne", "gt", "lt", "ge", "le", "sa", "eb") + number + unit
 
     def text(self) -> str:
         return self.pick(*NAMES, "e", "m", "mü", "zz")

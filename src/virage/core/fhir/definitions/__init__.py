@@ -4,7 +4,7 @@ Authority: HL7 FHIR 4.0.1 (licence CC0-1.0). Only facts are kept, without prose;
 file. Everything is read when first asked for.
 """
 
-from virage.core.fhir.definitions.codes import code_system, codes, concepts, expand, plain_codes, value_set
+from virage.core.fhir.definitions.codes import ancestors, code_system, codes, concepts, expand, plain_codes, value_set
 from virage.core.fhir.definitions.facts import source
 from virage.core.fhir.definitions.searches import (
     Component,
@@ -42,6 +42,7 @@ __all__ = [
     "TypeDef",
     "TypeRef",
     "all_search_parameters",
+    "ancestors",
     "build",
     "code_system",
     "codes",

@@ -103,9 +103,11 @@ def _include(
     return set() if found is None else found
 
 
-def concepts(definition: Mapping[str, Any], filters: Any = ()) -> set[Code] | None:
-    """Codes of a code system that pass every filter; None when a filter is of a kind we do not compute."""
-    system = definition["url"]
+Lines = tuple[dict[str, Mapping[str, Any]], dict[str, set[str]]]
+
+
+def _lines(definition: Mapping[str, Any]) -> Lines:
+    """The concepts of a code system by code, and the codes right above each."""
     parents: dict[str, set[str]] = {}
     known: dict[str, Mapping[str, Any]] = {}
     waiting: list[tuple[Mapping[str, Any], str]] = [(each, "") for each in definition.get("concept", ())]
@@ -120,6 +122,26 @@ def concepts(definition: Mapping[str, Any], filters: Any = ()) -> set[Code] | No
             if each["code"] in ("subsumedBy", "parent") and "valueCode" in each:
                 above.add(each["valueCode"])
         waiting.extend((child, code) for child in line.get("concept", ()))
+    return known, parents
+
+
+def ancestors(definition: Mapping[str, Any], code: str) -> set[str]:
+    """The codes above a code in its system, itself left out."""
+    _, parents = _lines(definition)
+    found: set[str] = set()
+    waiting = [code]
+    while waiting:
+        for above in parents.get(waiting.pop(), ()):
+            if above not in found:
+                found.add(above)
+                waiting.append(above)
+    return found - {code}
+
+
+def concepts(definition: Mapping[str, Any], filters: Any = ()) -> set[Code] | None:
+    """Codes of a code system that pass every filter; None when a filter is of a kind we do not compute."""
+    system = definition["url"]
+    known, parents = _lines(definition)
     chosen = set(known)
     for each in filters:
         passed = _filter(each, known, parents)

@@ -3,8 +3,11 @@
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
+from virage.core.fhir.fhirpath import ucum
 from virage.core.fhir.index import keys
 from virage.core.fhir.index.dates import EARLIEST, LATEST, date_range
 
@@ -185,6 +188,10 @@ STRINGS: dict[str, Callable[[Any], Iterator[str]]] = {
 Number = tuple[float, float, str, str]
 """Low, high, unit code, unit as `system|code`."""
 
+UCUM = "http://unitsofmeasure.org"
+CANONICAL = "\x00"
+"""The unit code of a second row, which says a UCUM quantity in base units: 5400 mg is also 5.4 g. Its unit is this and their code."""
+
 
 def _number(value: Any) -> list[Number]:
     if type(value) in (int, float) or isinstance(value, Decimal):
@@ -204,7 +211,31 @@ def _quantity(value: Any) -> list[Number]:
     elif comparator in (">", ">="):
         high = float("inf")
     code, system = value.get("code") or value.get("unit") or "", value.get("system") or ""
-    return [(low, high, code, f"{system}|{value.get('code') or ''}")]
+    found = [(low, high, code, f"{system}|{value.get('code') or ''}")]
+    if system == UCUM and type(value.get("code")) is str:
+        same = canonical(code)
+        if same is not None and same[2] != code:
+            own = in_canonical(amount, same)
+            least, most = (own if each == number else each for each in (low, high))
+            found.append((least, most, CANONICAL, CANONICAL + same[2]))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def canonical(code: str) -> tuple[Fraction, Fraction, str] | None:
+    """How a UCUM unit reads in base units: factor, zero, their code; None for a unit that we do not know."""
+    found = ucum.unit(code)
+    return None if found is None else (found.factor, found.zero, ucum.code_of(found.dimensions))
+
+
+def in_canonical(amount: Any, same: tuple[Fraction, Fraction, str]) -> float:
+    """An amount in base units, rounded once, so that equal amounts are equal floats."""
+    factor, zero, _ = same
+    try:
+        exact = Fraction(amount) if isinstance(amount, int | Decimal | Fraction) else Fraction(repr(amount))
+        return float(exact * factor + zero)
+    except OverflowError:
+        return float("inf") if amount > 0 else float("-inf")
 
 
 def _money(value: Any) -> list[Number]:
@@ -220,8 +251,13 @@ def _range(value: Any) -> list[Number]:
     high = _quantity(value["high"]) if type(value.get("high")) is dict else []
     if not low and not high:
         return []
-    unit = (low or high)[0]
-    return [(low[0][0] if low else float("-inf"), high[0][1] if high else float("inf"), unit[2], unit[3])]
+    if low and high:
+        pairs = zip(low, high, strict=False)
+        return [(one[0], other[1], one[2], one[3]) for one, other in pairs if one[3] == other[3] or one is low[0]]
+    return [
+        (one[0], float("inf"), one[2], one[3]) if low else (float("-inf"), one[1], one[2], one[3])
+        for one in low or high
+    ]
 
 
 def _sampled(value: Any) -> list[Number]:
@@ -246,15 +282,17 @@ NUMBERS: dict[str, Callable[[Any], list[Number]]] = {
 }
 
 
-def number_range(text: str) -> tuple[float, float, float]:
+def number_range(text: str) -> tuple[Fraction, Fraction, Fraction]:
     """A number sought: its value, and the range that its precision stands for. ValueError when it is none."""
     try:
         exact = Decimal(text)
     except InvalidOperation:
         raise ValueError("not a number") from None
-    if not exact.is_finite() or abs(exact.adjusted()) > 400:
+    if not exact.is_finite() or abs(exact.adjusted()) > 300:
         raise ValueError("not a number")
     exponent = exact.as_tuple().exponent
     assert isinstance(exponent, int)
-    half = Decimal(5).scaleb(exponent - 1)
-    return float(exact), float(exact - half), float(exact + half)
+    if abs(exponent) > 400:
+        raise ValueError("not a number")
+    half = Fraction(Decimal(5).scaleb(exponent - 1))
+    return Fraction(exact), Fraction(exact) - half, Fraction(exact) + half

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.index.dates import date_range
-from virage.core.fhir.index.forms import REFERENCE, number_range
+from virage.core.fhir.index.forms import CANONICAL, REFERENCE, UCUM, canonical, in_canonical, number_range
 from virage.core.fhir.index.strings import after, fold, words
-from virage.core.fhir.search.context import Context, bars, code_systems, has, row_exists, split, unescape
+from virage.core.fhir.search import vocabulary
+from virage.core.fhir.search.context import Context, bars, has, row_exists, split, unescape
 from virage.core.fhir.search.errors import bad_modifier, bad_value
 from virage.core.fhir.search.sql import FALSE, Sql, every, no, some
 
@@ -28,16 +30,24 @@ def _either(checks: Checks) -> tuple[str, tuple[Any, ...]]:
 # ── token ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+_ADMITTED = ":missing, :not, :text, :in, :not-in, :above, :below, :of-type"
+
+
 def token(context: Context, value: str, modifier: str) -> Sql:
-    """`code`, `system|code`, `|code`, `system|`; :not, :of-type."""
+    """`code`, `system|code`, `|code`, `system|`; the modifiers are `_ADMITTED`."""
     if modifier == "not":
         return no(_coded(context, value))
     if modifier == "text":
         return text(context, value)
+    if modifier in ("in", "not-in"):
+        found = has(vocabulary.within(context, value))
+        return found if modifier == "in" else no(found)
+    if modifier in ("above", "below"):
+        return has(vocabulary.around(context, value, above=modifier == "above"))
     if modifier == "of-type":
         return has([key for each in context.alternatives(value) for key in context.tokens(_of_type(context, each))])
     if modifier:
-        raise bad_modifier(context.name, modifier, ":missing, :not, :of-type, :text")
+        raise bad_modifier(context.name, modifier, _ADMITTED)
     return _coded(context, value)
 
 
@@ -87,14 +97,7 @@ def token_form(context: Context, value: str) -> str:
     parts = bars(value)
     if len(parts) > 2 or not any(parts):
         raise bad_value(context.name, "un code s'écrit « code », « système|code », « |code » ou « système| ».")
-    if len(parts) == 1:
-        return keys.any_system(parts[0])
-    system, code = parts
-    # An element of type `code` has its system by its binding, not in the resource.
-    own = code_systems(context.space, context.type, context.param.code)
-    if own is not None:
-        return keys.any_system(code) if code and (not system or system in own) else ""
-    return keys.coded(system, code) if code else keys.of_system(system)
+    return keys.any_system(parts[0]) if len(parts) == 1 else vocabulary.coded_form(context, *parts)
 
 
 # ── string, uri ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,7 +259,7 @@ def number(context: Context, value: str, modifier: str) -> Sql:
 
 
 def number_check(name: str, value: str, quantity: bool) -> tuple[str, tuple[Any, ...]]:
-    """The check of one alternative on a row of numbers. Raises BadSearch."""
+    """The check of one alternative on a row of numbers; UCUM units are compared in base units. Raises BadSearch."""
     parts = bars(value)
     if len(parts) not in ((1, 2, 3) if quantity else (1,)):
         raise bad_value(name, "une quantité s'écrit « nombre » ou « nombre|système|code ».")
@@ -265,12 +268,30 @@ def number_check(name: str, value: str, quantity: bool) -> tuple[str, tuple[Any,
         bounds = number_range(text)
     except ValueError:
         raise bad_value(name, "un nombre est attendu, avec un point pour les décimales.") from None
-    condition, values = _compared(prefix, *bounds)
+    if prefix == "ap":
+        # A tenth of it, in the unit asked: of 37 °C, not of 310 K.
+        gap = abs(bounds[0]) / 10
+        bounds = (bounds[0], bounds[0] - gap, bounds[0] + gap)
+    same = canonical(parts[2]) if len(parts) == 3 and parts[1] == UCUM else None
+    if same is not None:
+        condition, values = _compared(prefix, *(in_canonical(each, same) for each in bounds))
+        units = [keys.value_hash(CANONICAL + same[2]), keys.value_hash(f"{UCUM}|{same[2]}")]
+        return condition + " AND x.unit = ANY(%s::bigint[])", (*values, units)
+    condition, values = _compared(prefix, *map(_float, bounds))
     if len(parts) == 3 and parts[1]:
         return condition + " AND x.unit = %s::bigint", (*values, keys.value_hash(f"{parts[1]}|{parts[2]}"))
     if len(parts) > 1 and parts[-1]:
         return condition + " AND x.code = %s::bigint", (*values, keys.value_hash(parts[-1]))
+    if quantity:
+        return condition + " AND x.code <> %s::bigint", (*values, keys.value_hash(CANONICAL))
     return condition, values
+
+
+def _float(exact: Fraction) -> float:
+    try:
+        return float(exact)
+    except OverflowError:
+        return float("inf") if exact > 0 else float("-inf")
 
 
 def _compared(prefix: str, exact: float, low: float, high: float) -> tuple[str, tuple[Any, ...]]:
@@ -293,8 +314,7 @@ def _compared(prefix: str, exact: float, low: float, high: float) -> tuple[str, 
             return f"x.high >= {at}", (exact,)
         case "le":
             return f"x.low <= {at}", (exact,)
-    gap = abs(exact) / 10
-    return f"x.low <= {at} AND x.high >= {at}", (exact + gap, exact - gap)
+    return f"x.low <= {at} AND x.high >= {at}", (high, low)
 
 
 # ── reference ────────────────────────────────────────────────────────────────────────────────────────────────────────────

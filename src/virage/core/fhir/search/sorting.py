@@ -5,6 +5,8 @@ from typing import Any
 
 from virage.core.fhir.index import params_of, paths
 from virage.core.fhir.index.dates import EARLIEST, LATEST
+from virage.core.fhir.index.forms import CANONICAL
+from virage.core.fhir.index.keys import value_hash
 from virage.core.fhir.search.context import BUCKET, Context
 from virage.core.fhir.search.errors import BadSearch
 
@@ -58,8 +60,10 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
             return SortKey(text, (key,), descending, 'text COLLATE "C"', str)
         if param.type in ("number", "quantity"):
             limit = "'-infinity'" if descending else "'infinity'"
-            text = f"coalesce((SELECT {pick}(t.low) FROM fhir_number t WHERE {row}), {limit}::float8)"
-            return SortKey(text, (key,), descending, "float8", (float, int))
+            # A quantity with a UCUM unit is also there in base units: that is how 2 g comes before 5400 mg.
+            own = f"coalesce({pick}(t.low) FILTER (WHERE t.code = %s), {pick}(t.low))"
+            text = f"coalesce((SELECT {own} FROM fhir_number t WHERE {row}), {limit}::float8)"
+            return SortKey(text, (value_hash(CANONICAL), key), descending, "float8", (float, int))
         if param.type in ("token", "reference"):
             return _from_body(type_, param.expression, descending)
     raise BadSearch(f"On ne peut pas trier par « {name} » ici.", code="FHIR.SEARCH_SORT", path="_sort")

@@ -28,3 +28,11 @@ def space(name: str, code: int | None = None) -> Space:
     elif code is not None and known.code != code:
         raise ValueError(f"space {name!r} has the number {known.code}")
     return known
+
+
+def by_code(code: int) -> Space:
+    """The declared space of this number. KeyError when there is none."""
+    for each in _spaces.values():
+        if each.code == code:
+            return each
+    raise KeyError(code)
