@@ -4,7 +4,8 @@ Usage: python scripts/build_definitions.py SOURCE_FOLDER [OUTPUT_FILE]
 
 SOURCE_FOLDER holds the HL7 FHIR 4.0.1 definition bundles (`profiles-types.json`, `profiles-resources.json`,
 `profiles-others.json`, `extension-definitions.json`, `search-parameters.json`, `valuesets.json`, `v3-codesystems.json`,
-`v2-tables.json`), plain or compressed as `.json.zst`. Prose (descriptions, comments, requirements, mappings, narratives)
+`v2-tables.json`), plain or compressed as `.json.zst`, and the package of the standard extensions
+(`hl7.fhir.uv.extensions.r4-*.tgz`), which took over those of R4 and is where they are kept up. Prose (descriptions, comments, requirements, mappings, narratives)
 is left out; what stays are facts: paths, types, cardinalities, bindings, invariants, search expressions, codes.
 
 The file: one line of text that says where it comes from, one with the length of the index, then the index and deflate
@@ -14,13 +15,14 @@ streams that share a preset dictionary, so that each type is read alone, when it
 import collections
 import json
 import sys
+import tarfile
 import zlib
 from pathlib import Path
 
 OUTPUT = Path(__file__).resolve().parent.parent / "src/virage/core/fhir/definitions/data/r4.facts"
 HEADER = (
-    "# Facts of HL7 FHIR R4 (4.0.1, 2019-10-30), from the definition bundles of the specification; "
-    "licence CC0-1.0; made by scripts/build_definitions.py, without prose\n"
+    "# Facts of HL7 FHIR R4 (4.0.1, 2019-10-30), from the definition bundles of the specification, and of its "
+    "extensions (hl7.fhir.uv.extensions.r4 5.2.0); licence CC0-1.0; made by scripts/build_definitions.py, without prose\n"
 )
 HL7 = "http://hl7.org/fhir/StructureDefinition/"
 FHIR_TYPE = HL7 + "structuredefinition-fhir-type"
@@ -45,6 +47,18 @@ def load(folder: Path, name: str) -> list[Json]:
         with (folder / f"{name}.json.zst").open("rb") as stream:
             data = zstandard.ZstdDecompressor().stream_reader(stream).read()
     return [entry["resource"] for entry in json.loads(data)["entry"]]
+
+
+def load_package(folder: Path) -> list[Json]:
+    """The conformance resources of the package of extensions."""
+    found = []
+    for path in sorted(folder.glob("hl7.fhir.uv.extensions.r4-*.tgz"))[-1:]:
+        with tarfile.open(path) as archive:
+            for member in sorted(archive, key=lambda each: each.name):
+                parts = member.name.split("/")
+                if len(parts) == 2 and parts[1].startswith(("StructureDefinition-", "ValueSet-", "CodeSystem-")):
+                    found.append(json.load(archive.extractfile(member)))
+    return found
 
 
 def keep(source: Json, *keys: str) -> Json:
@@ -204,6 +218,13 @@ def gather(folder: Path) -> tuple[dict[str, object], dict[str, str]]:
                 chunks["codesystem/" + source["url"]] = fact_code_system(source)
             elif source["resourceType"] == "ValueSet":
                 chunks["valueset/" + source["url"]] = fact_value_set(source)
+    for source in load_package(folder):
+        if source["resourceType"] == "StructureDefinition":
+            chunks["profile/" + source["url"]] = fact_structure(source)
+        elif source["resourceType"] == "ValueSet":
+            chunks.setdefault("valueset/" + source["url"], fact_value_set(source))
+        else:
+            chunks.setdefault("codesystem/" + source["url"], fact_code_system(source))
     return chunks, kinds
 
 

@@ -13,8 +13,7 @@ from typing import Any
 import orjson
 import zstandard
 
-from virage.core.errors import VirageError
-from virage.core.fhir import json, validation, xml
+from virage.core.fhir import validation
 
 ROOT = "validator/"
 
@@ -54,9 +53,7 @@ def normal(path: str) -> str:
 class Suite:
     """The cases and their files, unpacked in memory."""
 
-    def __init__(self, archive: bytes, extensions: bytes = b"") -> None:
-        self.extensions = extensions  # the package of extensions that the reference validator always loads
-        self._package: validation.Registry | None = None
+    def __init__(self, archive: bytes) -> None:
         data = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(archive)).read()
         self.files: dict[str, bytes] = {}
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
@@ -82,12 +79,7 @@ class Suite:
     def read(self, name: str) -> tuple[dict[str, Any] | None, list[Any]]:
         """A file as a resource, with the faults of its form; None when it is none."""
         content = self.files[ROOT + name]
-        try:
-            if name.endswith(".xml") or content.lstrip()[:1] == b"<":
-                return xml.read(content)
-            return json.loads(content), []
-        except VirageError as error:
-            return None, list(error.issues)
+        return validation.read(content, name.endswith(".xml") or content.lstrip()[:1] == b"<")
 
     def fetch(self, reference: str) -> dict[str, Any] | None:
         """A resource of the suite, by the name of its file."""
@@ -99,11 +91,7 @@ class Suite:
 
     def registry(self, names: list[str]) -> validation.Registry:
         """A registry with these supporting files."""
-        if self._package is None:
-            self._package = validation.Registry()
-            if self.extensions:
-                self._package.load_package(self.extensions)
-        registry = validation.Registry(above=self._package)
+        registry = validation.Registry()
         for name in names:
             if ROOT + name not in self.files:
                 continue
@@ -156,11 +144,8 @@ class Suite:
             else:
                 canonicals.append(name)
         options = validation.Options(
-            unknown_extensions="error",
-            displays="error",
             check_text=bool(case.get("security-checks")),
             assume_rest=bool(case.get("assumeValidRestReferences")),
-            unknown_targets="error",
             must_resolve=case.get("validateReference") == "CHECK_EXISTS_AND_TYPE"
             or (case.get("validateReference") == "CHECK_VALID" and bool(profiles)),
             resolver=self.fetch,

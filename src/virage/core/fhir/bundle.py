@@ -158,11 +158,11 @@ def _alone(request: FhirRequest, service: FhirService, entry: Entry) -> dict[str
 def transaction(request: FhirRequest, service: FhirService, entries: list[Entry]) -> FhirResponse:
     """All entries or none. Raises the refusal of the entry that failed, its paths led by `Bundle.entry[n]`."""
     _one_name_each(entries)
-    check(entries)
+    check(entries, service)
     return db.retrying(lambda: _answer("transaction-response", Transaction(request, service, entries).run()))
 
 
-def check(entries: list[Entry]) -> None:
+def check(entries: list[Entry], service: FhirService) -> None:
     """Refuse the whole when a resource to write is unsound, with the issues of all of them."""
     issues: list[Issue] = []
     for entry in entries:
@@ -171,7 +171,7 @@ def check(entries: list[Entry]) -> None:
         try:
             if entry.resource.get("resourceType") != entry.type:
                 raise _wrong("« resourceType » et l'adresse ne disent pas le même type.", "resourceType")
-            writes.check(entry.resource)
+            writes.check(entry.resource, service)
         except VirageError as error:
             issues += _led(error, entry.where + ".resource")[:200]
     if any(issue.severity in ("error", "fatal") for issue in issues):

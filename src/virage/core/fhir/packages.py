@@ -21,7 +21,7 @@ def load(path: Path, by: Caller) -> Report:
         for number, resource in enumerate(_resources(path), start=1):
             report.read += 1
             faults = [each for each in validation.check(resource) if each.severity in ("error", "fatal")]
-            if faults:
+            if faults and not validation.is_draft(resource, faults):
                 rejects.reject(number, f"{faults[0].path} : {faults[0].text}", str(resource.get("url", "")))
                 continue
             sound.append({**resource, "id": ident(resource)})

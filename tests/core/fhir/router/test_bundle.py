@@ -104,7 +104,7 @@ def test_every_issue_of_every_entry_is_told(ask):
     assert answer.status == 422
     assert {issue["expression"][0] for issue in answer.json["issue"]} == {
         "Bundle.entry[0].resource.Patient.gender",
-        "Bundle.entry[1].resource.Patient.colour",
+        "Bundle.entry[1].resource.Patient",
     }
     assert count(ask) == 0
 

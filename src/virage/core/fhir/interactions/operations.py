@@ -1,5 +1,6 @@
 """Operations `$name`: those of the room first, then the standard ones that every base offers."""
 
+from dataclasses import replace
 from typing import Any
 
 from virage.core import audit
@@ -8,7 +9,7 @@ from virage.core.errors import Issue, Malformed, Unknown, VirageError
 from virage.core.fhir import conditional, definitions, json, known, outcome, prefer, validation
 from virage.core.fhir.interactions import everywhere, reads, rights, searches, writes
 from virage.core.fhir.interactions.chain import verify_chain
-from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.request import JSON, XML, FhirRequest, FhirResponse, media
 from virage.core.fhir.service import SHARED, FhirService, Operation
 
 _DEFINITION = "http://hl7.org/fhir/OperationDefinition/"
@@ -41,7 +42,7 @@ def inputs(request: FhirRequest) -> list[dict[str, Any]]:
     if request.method != "POST" or not (request.body or request.parsed):
         return given
     resource = request.resource
-    if resource.get("resourceType") != "Parameters":
+    if resource.get("resourceType") != "Parameters" or (request.operation == "validate" and _is_the_subject(resource)):
         return [*given, {"name": "resource", "resource": resource}]
     parameters = resource.get("parameter", [])
     if not isinstance(parameters, list) or any(
@@ -51,6 +52,37 @@ def inputs(request: FhirRequest) -> list[dict[str, Any]]:
             "« parameter » est un tableau d'objets qui ont un nom.", code="FHIR.PARAMETERS", path="Parameters.parameter"
         )
     return [*given, *parameters]
+
+
+def _faults_of(request: FhirRequest) -> list[Issue]:
+    """Read the body as far as it can be, and say what is wrong with its text. Raises Malformed when nothing can be read."""
+    if request.method != "POST" or not request.body or request.parsed is not None:
+        return []
+    kind = media(request.headers.get("content-type") or JSON)
+    if kind is None:
+        return []
+    resource, faults = validation.read(request.body, kind == XML)
+    if resource is None:
+        code = "FHIR.XML" if kind == XML else "FHIR.JSON"
+        raise Malformed(faults[0].text, code=code, issue=faults[0].code, issues=faults)
+    request.parsed = resource
+    return faults
+
+
+def _of_the_resource(faults: list[Issue], given: list[dict[str, Any]]) -> list[Issue]:
+    """Faults found in a whole body, as places of the resource that it wraps."""
+    for index, part in enumerate(part for part in given if "valueString" not in part):
+        inside, name = f"Parameters.parameter[{index}].resource", part.get("resource", {}).get("resourceType")
+        if part["name"] == "resource" and isinstance(name, str):
+            return [replace(each, path=each.path.replace(inside, name, 1)) for each in faults]
+    return faults
+
+
+def _is_the_subject(resource: dict[str, Any]) -> bool:
+    """Whether a Parameters sent to $validate is what to validate, rather than the input of the operation."""
+    parts = resource.get("parameter")
+    names = [part.get("name") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return not {"resource", "mode", "profile"}.issuperset(map(str, names)) or names.count("resource") > 1
 
 
 def text_of(given: list[dict[str, Any]], name: str) -> str:
@@ -64,12 +96,16 @@ def text_of(given: list[dict[str, Any]], name: str) -> str:
 
 
 def validate(request: FhirRequest, service: FhirService) -> FhirResponse:
-    """$validate: what is wrong with a resource, by mode and profile. Always 200; the outcome says whether it is sound."""
+    """$validate: what is wrong with a resource, by mode and profile. Always 200; the outcome says whether it is sound.
+
+    A body that can be read in part is validated in part, the faults of its text told first; one that cannot is refused (400).
+    """
+    faults = _faults_of(request)
     given = inputs(request)
     mode = text_of(given, "mode")
     profiles = [text_of([part], "profile") for part in given if part["name"] == "profile"]
     resource = next((part["resource"] for part in given if part["name"] == "resource" and "resource" in part), None)
-    issues: list[Issue] = []
+    issues = _of_the_resource(faults, given)
     if mode not in ("", "create", "update", "delete", "profile"):
         raise Malformed("« mode » vaut create, update, delete ou profile.", code="FHIR.PARAM_VALUE", path="mode")
     if request.id:
@@ -87,7 +123,9 @@ def validate(request: FhirRequest, service: FhirService) -> FhirResponse:
         issues.append(Issue("value", f"Une ressource {request.type} est attendue ici.", "resourceType"))
     if mode != "delete":
         held = known.Held(service.store, SHARED.store)
-        issues += validation.validate(resource, profiles=[profile for profile in profiles if profile], registry=held)
+        options = validation.Options(resolver=known.reader(request, service))
+        wanted = [profile for profile in profiles if profile]
+        issues += validation.validate(resource, profiles=wanted, registry=held, options=options)
     if mode == "create" and service.served.get(request.type) and "create" not in service.served[request.type]:
         issues.append(Issue("not-supported", f"On ne crée pas de {request.type} sur {service.base}."))
     return FhirResponse.of(outcome.of_issues(issues))
@@ -116,7 +154,7 @@ def meta_change(request: FhirRequest, service: FhirService) -> FhirResponse:
         for name, same in (("profile", str), ("tag", _coding), ("security", _coding)):
             held[name] = _changed(held.get(name, []), change.get(name, []), same, request.operation == "meta-add")
         resource["meta"] = {name: value for name, value in held.items() if value != []}
-        writes.check(resource)
+        writes.check(resource, service)
         try:
             written = writes.replace(request, service, rule, resource, version.version, version)
         except VirageError as error:
@@ -184,7 +222,7 @@ def evaluate(request: FhirRequest, service: FhirService) -> FhirResponse:
 
 
 STANDARD = (
-    Operation("validate", validate, "*", "type instance", False, _DEFINITION + "Resource-validate"),
+    Operation("validate", validate, "*", "system type instance", False, _DEFINITION + "Resource-validate"),
     Operation("meta", meta, "*", "instance", False, _DEFINITION + "Resource-meta"),
     Operation("meta-add", meta_change, "*", "instance", True, _DEFINITION + "Resource-meta-add"),
     Operation("meta-delete", meta_change, "*", "instance", True, _DEFINITION + "Resource-meta-delete"),

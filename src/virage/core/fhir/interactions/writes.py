@@ -11,7 +11,7 @@ from virage.core.fhir import patch as patching
 from virage.core.fhir.conditional import PreconditionFailed
 from virage.core.fhir.interactions import native, reads, rights
 from virage.core.fhir.request import FhirRequest, FhirResponse
-from virage.core.fhir.service import FhirService, ingress
+from virage.core.fhir.service import SHARED, FhirService, ingress
 
 if TYPE_CHECKING:
     from virage.core.fhir.store import Version
@@ -110,7 +110,7 @@ def patch(request: FhirRequest, service: FhirService) -> FhirResponse:
             raise stale(current.version)
         resource = change(json.loads(current.body))
         unmoved(resource, request)
-        check(resource)
+        check(resource, service)
         watch(resource, request, service)
         try:
             return told(request, service, replace(request, service, rule, resource, current.version, current))
@@ -171,15 +171,20 @@ def incoming(request: FhirRequest, service: FhirService) -> dict[str, Any]:
             path="resourceType",
         )
     if not request.checked:
-        check(resource)
+        check(resource, service)
     watch(resource, request, service)
     return resource
 
 
-def check(resource: dict[str, Any]) -> None:
-    """Refuse a resource that breaks the structure of its type, with every issue and its path."""
+def check(resource: dict[str, Any], service: FhirService | None = None) -> None:
+    """Refuse a resource that breaks the structure of its type, with every issue and its path.
+
+    A definition under construction is let into the shared store, so that `$validate` can be tried with it.
+    """
     issues = validation.check(resource)
     if any(issue.severity in ("error", "fatal") for issue in issues):
+        if service is SHARED and validation.is_draft(resource, issues):
+            return
         raise Invalid(issues[0].text, code="FHIR.INVALID", issues=issues)
 
 

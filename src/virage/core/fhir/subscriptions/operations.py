@@ -25,7 +25,7 @@ def written(request: FhirRequest, service: FhirService) -> FhirResponse:
     if request.method != "PATCH":
         resource = dict(request.resource)
         if resource.get("resourceType") == "Subscription":
-            writes.check(resource)
+            writes.check(resource, service)
             rules.read(resource, service.store.space)
             if resource["status"] != "off":
                 resource["status"] = "requested"

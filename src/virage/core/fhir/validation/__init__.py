@@ -12,6 +12,7 @@ from virage.core.fhir.validation.registry import KEPT, BadPackage, Registry, con
 from virage.core.fhir.validation.report import Enough, Report
 from virage.core.fhir.validation.session import Options
 from virage.core.fhir.validation.structure import resource as _resource
+from virage.core.fhir.validation.syntax import read
 from virage.core.fhir.validation.terminology import BuiltIn, Terminology
 
 __all__ = [
@@ -24,8 +25,16 @@ __all__ = [
     "Terminology",
     "check",
     "conformance_of",
+    "is_draft",
+    "read",
     "validate",
 ]
+
+# What a definition under construction may still lack, and the types that others are validated against.
+_DRAFTS = frozenset(
+    {"CodeSystem", "ConceptMap", "Library", "Measure", "Questionnaire", "StructureDefinition", "ValueSet"}
+)
+_UNFINISHED = frozenset({"code-invalid", "required", "value"})
 
 _TOO_DEEP = "La ressource est imbriquée trop profondément pour être contrôlée : aplatissez-la."
 _base = Registry()
@@ -47,6 +56,15 @@ def check(resource: dict[str, Any], *, profiles: Sequence[str] = (), registry: R
     except RecursionError:
         report.issues.append(Issue("too-costly", _TOO_DEEP))
     return report.issues
+
+
+def is_draft(resource: dict[str, Any], issues: Sequence[Issue]) -> bool:
+    """Whether these findings leave a definition usable: it has an address; elements are missing or oddly written, none is strange."""
+    return (
+        resource.get("resourceType") in _DRAFTS
+        and isinstance(resource.get("url"), str)
+        and all(each.severity != "error" or each.code in _UNFINISHED for each in issues)
+    )
 
 
 def validate(
@@ -90,4 +108,4 @@ def validate(
             raise
     if not options.contained:
         session.issues = [each for each in session.issues if ".contained[" not in each.path]
-    return order.by_place(session.issues, resource, unread)
+    return order.by_place(session.issues, resource, unread, session.late)

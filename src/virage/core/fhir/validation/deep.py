@@ -64,12 +64,15 @@ def resource(item: Item, session: Session) -> None:
     meta = item.value.get("meta")
     for canonical in meta.get("profile", ()) if type(meta) is dict else ():
         if type(canonical) is str:
-            check_profile(item, canonical, session, severity=session.options.unknown_profiles)
+            with session.after(item.place):
+                check_profile(item, canonical, session, severity=session.options.unknown_profiles)
     if item.type == "Bundle":
         bundles.check(item, session)
     rule: Callable[[Item, Session], None] | None = RULES.get(item.type)
     if rule is not None:
         rule(item, session)
+    with session.after(item.place):
+        narratives.contained(item, session)
 
 
 def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[str], above: list[Item]) -> None:
@@ -96,8 +99,6 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
     for rule in type_def.invariants:
         invariants.run(rule.key, rule.severity, rule.expression, item, session)
     ident = item.value.get("id")
-    if type_def.kind == "resource":
-        narratives.contained(item, session)
     if type(ident) is str and type_def.kind != "resource" and type_name != "ElementDefinition":
         if ident in ids:
             session.add("duplicate", "Deux éléments de la ressource portent le même id : changez-en un.", item.place)

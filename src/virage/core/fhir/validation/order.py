@@ -11,6 +11,7 @@ from virage.core.fhir import definitions
 _SEGMENT = re.compile(r"([A-Za-z_][\w]*)(?:\.ofType\(([A-Za-z0-9]+)\))?(?:\[(\d+)\])?(?:\.|$)")
 _ENTRY = re.compile(r"Bundle\.entry\[\d+\]")
 Key = tuple[tuple[int, int], ...]
+_LAST = 10_000  # after the rank of any element
 
 
 @lru_cache(4096)
@@ -22,12 +23,23 @@ def _rank(type_name: str, name: str) -> int:
     return names.index(name) if name in names else 999
 
 
-def by_place(issues: list[Issue], resource: Mapping[str, Any], unread: Set[Issue]) -> list[Issue]:
+def by_place(
+    issues: list[Issue], resource: Mapping[str, Any], unread: Set[Issue], late: Mapping[Issue, tuple[int, int]]
+) -> list[Issue]:
     """What concerns an element before what is below it, elements in the order of their definition.
 
-    Before all, what could not be read as it should; after all, what is wrong between the entries of a bundle.
+    Before all, what could not be read as it should; after all, what is wrong between the entries of a bundle. What is in
+    `late` (depth of a resource in the path, turn) comes after all else that concerns that resource: its profiles in turn.
     """
-    return sorted(issues, key=lambda issue: (_turn(issue, unread), _key(issue.path, resource)))
+
+    def key(issue: Issue) -> tuple[int, Key]:
+        found = _key(issue.path, resource)
+        depth, turn = late.get(issue, (-1, 0))
+        if depth >= 0:
+            found = (*found[:depth], (_LAST + turn, 0), *found[depth:])
+        return _turn(issue, unread), found
+
+    return sorted(issues, key=key)
 
 
 def _turn(issue: Issue, unread: Set[Issue]) -> int:

@@ -195,7 +195,8 @@ def observation(item: Item, session: Session) -> None:
         table = {"http://loinc.org": _VITAL, "http://snomed.info/sct": _VITAL_SNOMED}.get(str(each.get("system")), {})
         profile = table.get(str(each.get("code")))
         if profile is not None:
-            check_profile(item, "http://hl7.org/fhir/StructureDefinition/" + profile, session)
+            with session.after(item.place):
+                check_profile(item, "http://hl7.org/fhir/StructureDefinition/" + profile, session)
             return
 
 

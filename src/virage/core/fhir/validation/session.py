@@ -1,7 +1,8 @@
 """One run of validation: what it knows, what it may do, what it has found."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,12 +31,12 @@ class Options:
     `resolver` finds resources that are neither contained, in the bundle, nor in the registry.
     """
 
-    unknown_extensions: str = "warning"
+    unknown_extensions: str = "error"
     unknown_profiles: str = "warning"
-    unknown_targets: str = "warning"
+    unknown_targets: str = "error"
     must_resolve: bool = False
     check_text: bool = False
-    displays: str = "warning"
+    displays: str = "error"
     assume_rest: bool = False
     contained: bool = True
     resolver: Resolver | None = None
@@ -61,6 +62,10 @@ class Session:
     bundles: dict[int, "Entries"] = field(default_factory=dict)
     seen: set[tuple[str, str, str]] = field(default_factory=set)
     depth: int = 0
+    #: findings that come after all else about a resource: its depth in the path, and the turn
+    late: dict[Issue, tuple[int, int]] = field(default_factory=dict)
+    lateness: tuple[int, int] | None = None
+    turns: int = 0
 
     def __post_init__(self) -> None:
         if self.terminology is None:
@@ -78,13 +83,28 @@ class Session:
             self.others += 1
             if self.others > MAX_ISSUES:
                 return
-        self.issues.append(Issue(code, text, where, severity))
+        issue = Issue(code, text, where, severity)
+        self.issues.append(issue)
+        if self.lateness is not None:
+            self.late[issue] = self.lateness
         if severity == "error":
             self.errors += 1
             if self.errors >= MAX_ISSUES:
                 text = f"Plus de {MAX_ISSUES} erreurs : le contrôle s'arrête là. Corrigez celles-ci puis recommencez."
                 self.issues.append(Issue("too-costly", text, where, "information"))
                 raise Enough
+
+    @contextmanager
+    def after(self, place: Place) -> Iterator[None]:
+        """What is found within is told after all else about the resource at this place."""
+        before = self.lateness
+        if before is None:
+            self.turns += 1
+            self.lateness = (text_of(place).count("."), self.turns)
+        try:
+            yield
+        finally:
+            self.lateness = before
 
     def spend(self) -> None:
         """Count one shape met. Raises Enough, with a finding, when the work has no end."""

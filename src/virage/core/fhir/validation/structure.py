@@ -149,7 +149,8 @@ def _unknown(name: str, type_def: TypeDef, place: Place, report: Report) -> None
     text = f"L'élément « {known} » n'existe pas dans {type_def.name} : retirez-le, ou passez par une extension."
     if name.removeprefix("_") in type_def.children and type_def.children[name.removeprefix("_")].choice:
         text = f"« {known} » porte le nom de son type en JSON : écrivez par exemple {next(iter(type_def.children[name.removeprefix('_')].json))}."
-    report.add("structure", text, place, known)
+    # There is no such place: the finding is told at the element that holds it.
+    report.add("invalid" if type_def.name == "Element" else "structure", text, place)
 
 
 def _extension_shape(value: dict[str, Any], place: Place, report: Report) -> None:
@@ -368,7 +369,7 @@ def _reference_walk(targets: tuple[str, ...]) -> Walk:
         if type(text) is str and text:
             told = _target(text, place, report)
             if told and found and told != found:
-                report.add("invalid", "Le type annoncé n'est pas celui de la référence : accordez-les.", place, "type")
+                report.add("invalid", "Le type annoncé n'est pas celui de la référence : accordez-les.", place)
             found = told or found
         if permitted and found and found not in permitted and definitions.kind(found) == "resource":
             report.add("value", f"Cette référence doit désigner : {listed} ; pas {found}.", place)
@@ -383,15 +384,13 @@ def _target(text: str, place: Place, report: Report) -> str:
             return ""
         kind = report.contained.get(text[1:])
         if kind is None:
-            report.add(
-                "not-found", "Cette référence désigne une ressource contenue qui n'est pas là.", place, "reference"
-            )
+            report.add("not-found", "Cette référence désigne une ressource contenue qui n'est pas là.", place)
         return kind if type(kind) is str else ""  # a damaged resource may give its type as anything
     match = _RELATIVE.fullmatch(text) or _CONDITIONAL.fullmatch(text)
     if match:
         if match[1] in definitions.resource_types():
             return match[1]
-        report.add("invalid", "La référence commence par un type de ressource inconnu de FHIR R4.", place, "reference")
+        report.add("invalid", "La référence commence par un type de ressource inconnu de FHIR R4.", place)
         return ""
     match = _ABSOLUTE.fullmatch(text)
     if match:
@@ -400,5 +399,5 @@ def _target(text: str, place: Place, report: Report) -> str:
         sentence = (
             "Une référence s'écrit Type/id, #id d'une ressource contenue, ou une adresse complète (http, urn:uuid)."
         )
-        report.add("invalid", sentence, place, "reference")
+        report.add("invalid", sentence, place)
     return ""

@@ -89,12 +89,12 @@ class _Reader:
                 each = plan.names.get("div")
             if each is None:
                 local = etree.QName(child).localname
-                self._fault(f"l'élément « {local[:64]} » n'existe pas ici.", f"{path}.{local[:64]}", child)
+                self._fault(f"l'élément « {local[:64]} » n'existe pas ici.", path, child)
                 continue
             index = len(value.get(each.name, ())) if each.is_list else 0
             here = f"{path}.{each.shown}" + (f"[{index}]" if each.is_list else "")
             if not each.is_list and (each.name in value or each.name in twins):
-                self._fault("cet élément ne se répète pas : gardez-en un.", here, child)
+                self._fault(f"l'élément « {each.shown} » ne se répète pas : gardez-en un.", path, child)
                 continue
             item, twin = self._value(each, child, here, depth)
             if each.is_list:
