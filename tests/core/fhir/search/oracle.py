@@ -136,7 +136,9 @@ def quantity(value: Any, wanted: str) -> bool:
             return False
         held *= GRAMS[value["code"]]
         sought, low, high = (each * GRAMS[unit[1]] for each in (sought, low, high))
-    elif (unit and unit[-1] and value.get("code") != unit[-1]) or (len(unit) == 2 and unit[0] and value.get("system") != unit[0]):
+    elif (unit and unit[-1] and value.get("code") != unit[-1]) or (
+        len(unit) == 2 and unit[0] and value.get("system") != unit[0]
+    ):
         return False
     # A value may be said to be under or over a number: a range without an end.
     least = Decimal("-Infinity") if value.get("comparator", "")[:1] == "<" else held
