@@ -74,6 +74,16 @@ def _targets(context: Context, asked: str, rest: str) -> list[str]:
 
 def chain(scene: Scene, type_: str, head: str, rest: str, value: str, depth: int) -> Sql | None:
     """`head` is `param` or `param:Type`, `rest` what follows the dot. None when a name on the way is not known."""
+    return through(scene, type_, head, lambda target: scene.inner(target, rest, value, depth + 1), depth, rest)
+
+
+def through(
+    scene: Scene, type_: str, head: str, inner_of: Callable[[str], list[Sql] | None], depth: int, rest: str = "…"
+) -> Sql | None:
+    """The resources whose reference `head` leads to one that meets the conditions that `inner_of` gives for its type.
+
+    None when `head` is no reference, or when no type knows what is asked.
+    """
     code, _, asked = head.partition(":")
     param = params_of(scene.space, type_).get(code)
     if param is None or param.type != "reference":
@@ -83,7 +93,7 @@ def chain(scene: Scene, type_: str, head: str, rest: str, value: str, depth: int
     found: list[Sql] = []
     known = False
     for target in _targets(context, asked, rest):
-        inner = scene.inner(target, rest, value, depth + 1)
+        inner = inner_of(target)
         if inner is None:
             continue
         known = True

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from virage.core.access import Filter
 from virage.core.fhir.index import params_of, patient_params
 from virage.core.fhir.index.forms import REFERENCE
-from virage.core.fhir.search import chains, conditions
+from virage.core.fhir.search import chains, conditions, filtering
 from virage.core.fhir.search.composites import composite
 from virage.core.fhir.search.context import Context, missing, split
 from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
@@ -34,6 +34,12 @@ class Compiler:
     def __init__(self, space: int, now: int, rule: Filter) -> None:
         self.space, self.now, self.rule = space, now, rule
         self._scene = chains.Scene(space, rule, self._inner)
+        self._tools = filtering.Tools(
+            space,
+            now,
+            self._inner,
+            lambda type_, head, inner, depth: chains.through(self._scene, type_, head, inner, depth),
+        )
 
     def compile(self, type_: str, asked: list[tuple[str, str]]) -> Compiled:
         """Raises BadSearch; unknown names are told, not raised."""
@@ -71,6 +77,9 @@ class Compiler:
             if not wanted:
                 raise bad_value("_id", "la valeur est vide.")
             out.ids = wanted if out.ids is None else [each for each in out.ids if each in wanted]
+            return True
+        if code == "_filter" and not modifier:
+            out.parts += filtering.filtered(self._tools, type_, value, depth)
             return True
         if code == "_lastUpdated":
             out.parts.append(conditions.updated(value, modifier, self.now))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.search.context import has
-from virage.core.fhir.search.sql import FALSE, LEADS, TRUE, Sql, every, fenced
+from virage.core.fhir.search.sql import FALSE, LEADS, TRUE, Sql, every, fenced, some
 
 
 def assemble(parts: Iterable[Sql], placed: bool = False) -> Sql:
@@ -21,11 +21,26 @@ def assemble(parts: Iterable[Sql], placed: bool = False) -> Sql:
     lead = next((kind for kind in LEADS if any(part.kind == kind for part in kept)), "")
     if lead == "token":
         kept += _windows(kept)
-    if lead == "chain":
-        ahead = [part.lead for part in kept if part.kind == "chain" and part.lead is not None]
+    if lead in ("chain", "either"):
+        ahead = [part.lead for part in kept if part.kind == lead and part.lead is not None]
         if ahead:
             return every([*ahead, *(fenced(part) for part in kept)])
     return every([fenced(part, lead) for part in kept])
+
+
+def either(alternatives: list[list[Sql]]) -> Sql:
+    """At least one of several conjunctions. When an index finds the rows of each, they lead together, each by its own."""
+    whole = some([every(parts) for parts in alternatives])
+    if whole.kind == "token" or whole is TRUE or whole is FALSE:
+        return whole
+    checked = some([every([fenced(part) for part in parts]) for parts in alternatives])
+    found = [each for each in map(assemble, alternatives) if each is not FALSE]
+    if not all(each.selective for each in found):
+        return Sql(checked.text, checked.values)
+    source = " UNION ALL ".join(f"SELECT r.compartment, r.rid FROM fhir_resource r WHERE {each.text}" for each in found)
+    values = tuple(value for each in found for value in each.values)
+    lead = Sql(f"(r.compartment, r.rid) IN ({source})", values, "either")
+    return Sql(checked.text, checked.values, "either", lead=lead)
 
 
 def _windows(parts: Iterable[Sql]) -> list[Sql]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # Which kind of condition leads a query: what finds few rows in a bucket comes first. The others are checked row by row.
-LEADS = ("chain", "string", "token", "date", "number")
+LEADS = ("chain", "string", "token", "either", "date", "number")
 FENCE = "{f}"
 """Where `OFFSET 0` goes, which keeps the planner from turning a check around into a lead."""
 
