@@ -23,14 +23,35 @@ def run(*arguments, **environment):
 def test_help_names_every_command():
     shown = run("--help")
     assert shown.returncode == 0
+    lines = shown.stdout.splitlines()
     for command in house.commands():
-        assert f"\n    {command.name.split()[0]} " in shown.stdout
+        assert [line.split("  ", 2)[2].strip() for line in lines if line.startswith(f"  {command.name}  ")] == [
+            command.help
+        ]
 
 
 def test_every_command_has_a_one_line_help():
     for command in house.commands():
-        assert command.help
+        assert command.help[:1].isupper()
+        assert command.help[-1] in ".…"
         assert "\n" not in command.help
+
+
+def test_help_and_version_are_found_where_people_look_for_them(capsys):
+    for words, said in ((["help"], "audit verify"), (["help", "serve"], "--port"), (["--version"], "virage 0")):
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        assert not left.value.code
+        told = capsys.readouterr().out
+        assert said in told
+        assert "show this" not in told
+
+
+def test_a_missing_action_is_told_with_those_that_exist(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["db"])
+    assert left.value.code == 2
+    assert "distribute" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -51,7 +72,7 @@ def test_bad_usage_is_one_line_and_exit_2(words, capsys):
 @pytest.mark.parametrize("port", ["0", "70000", "abc"])
 def test_a_senseless_port_is_refused(port):
     refused = run("serve", PORT=port)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "PORT vaut" in refused.stderr
     assert refused.stderr.count("\n") == 1
 

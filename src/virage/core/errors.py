@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,12 @@ class VirageError(Exception):
         if issue is not None:
             self.issue = issue
         self.issues: tuple[Issue, ...] = tuple(issues) or (Issue(self.issue, text, path),)
+
+    def at(self, path: str) -> "VirageError":
+        """The same refusal, told where it stands in what the caller sent; findings that know their place keep it."""
+        self.path = self.path or path
+        self.issues = tuple(one if one.path else replace(one, path=path) for one in self.issues)
+        return self
 
 
 class Invalid(VirageError):
@@ -146,3 +152,23 @@ def of_machine(error: BaseException) -> VirageError | None:
             )
         seen = seen.__cause__
     return None
+
+
+_REASONS = {
+    errno.EACCES: "l'accès est refusé",
+    errno.EADDRINUSE: "l'adresse sert déjà à un autre programme",
+    errno.EADDRNOTAVAIL: "cette machine n'a pas cette adresse",
+    errno.EDQUOT: "le quota du disque est atteint",
+    errno.EEXIST: "il existe déjà",
+    errno.EISDIR: "c'est un dossier",
+    errno.ENOENT: "il n'existe pas",
+    errno.ENOSPC: "le disque est plein",
+    errno.ENOTDIR: "ce n'est pas un dossier",
+    errno.EPERM: "l'opération n'est pas permise",
+    errno.EROFS: "le disque est en lecture seule",
+}
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refused, in words that people read; its own words for what is rare."""
+    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__

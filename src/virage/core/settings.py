@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from virage.core.errors import VirageError
+from virage.core.errors import VirageError, reason_of
 
 
 class SettingError(VirageError):
@@ -168,7 +168,7 @@ def make_home() -> Path:
     try:
         path.mkdir(mode=0o711, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingError(f"VIRAGE_HOME ({path}) ne peut pas être créé : {error.strerror}.") from error
+        raise SettingError(f"VIRAGE_HOME ({path}) ne peut pas être créé : {reason_of(error)}.") from error
     return path
 
 

@@ -36,15 +36,15 @@ def populate(*, by: Caller, citizens: int, seed: int, tell: Callable[[str, int, 
             code="SANDBOX.CLOSED",
         )
     done = Populated()
-    tell("comptes de démonstration", 0, 1)
     open_demo(by=by)
+    tell("comptes de démonstration", 1, 1)
     areas = (citizens + people.AREA - 1) // people.AREA
     report = Report()
     for start in range(0, areas, _AREAS_AT_ONCE):
-        tell("professionnels", start, areas)
         numbers = range(start, min(areas, start + _AREAS_AT_ONCE))
         entries = [entry for number in numbers for entry in _area_entries(country.area(seed, number))]
         annuaire.put(by=by, entries=entries, report=report)
+        tell("aires de soins", numbers.stop, areas)
     done.professionals = report.created
     reserved = [demo.patiente().matricule.number, *(person.matricule.number for person in demo.published())]
     drawn = people.citizens(seed, citizens, reserved)
@@ -54,6 +54,7 @@ def populate(*, by: Caller, citizens: int, seed: int, tell: Callable[[str, int, 
         workers.spread(by, chunks, seed) if citizens > 2 * _CHUNK else (workers.enter(by, c, seed) for c in chunks)
     )
     passed = 0
+    tell("citoyens", 0, citizens)
     for size, new, opened in written:
         passed += size
         done.citizens += new

@@ -16,7 +16,7 @@ def _options(parser: ArgumentParser) -> None:
 def _populate(options: Namespace) -> int:
     from virage.core import settings
     from virage.core.callers import system
-    from virage.core.loading import Progress
+    from virage.core.progress import Progress
     from virage.sandbox import actions
 
     if options.citizens < 0 or options.citizens > 10_000_000:
@@ -31,13 +31,13 @@ def _populate(options: Namespace) -> int:
 
     def tell(step: str, done: int, total: int) -> None:
         if step not in shown:
-            for one in shown.values():
+            for one in list(shown.values())[-1:]:
                 one.end()
             shown[step] = Progress(step, total)
         shown[step].at(done)
 
     done = actions.populate(by=system("sandbox"), citizens=options.citizens, seed=options.seed, tell=tell)
-    for one in shown.values():
+    for one in list(shown.values())[-1:]:
         one.end()
     sys.stdout.write(
         f"bac à sable : {done.citizens} citoyens, {done.professionals} entrées d'annuaire et {done.records} dossiers nouveaux.\n"
@@ -90,10 +90,10 @@ def _journey(options: Namespace) -> int:
 
 
 COMMANDS = (
-    Command("sandbox populate", "peuple le bac à sable de personnes inventées", _populate, _options),
+    Command("sandbox populate", "Peuple le bac à sable de personnes inventées.", _populate, _options),
     Command(
         "journey",
-        "joue le parcours de soins contre un serveur, en HTTP, et dit ce qu'il prouve",
+        "Joue le parcours de soins contre un serveur, en HTTP, et dit ce qu'il prouve.",
         _journey,
         _journey_options,
     ),

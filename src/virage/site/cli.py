@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any, NoReturn
 
 from virage.core.commands import Command, UsageError
@@ -22,7 +23,12 @@ _FRENCH = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Bad usage is one line that says what to do, exit 2."""
+    """Speaks French; bad usage is one line that says what to do, exit 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, add_help=False)
+        self._positionals.title, self._optionals.title = "arguments", "options"
+        self.add_argument("-h", "--help", action="help", help="montre cette aide")
 
     def error(self, message: str) -> NoReturn:
         for pattern, french in _FRENCH:
@@ -30,9 +36,35 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog} : {message}. Voir « {self.prog} --help ».\n")
 
 
+class _Root(_Parser):
+    """The parser of `virage` itself, whose help is every command, one a line."""
+
+    commands: Sequence[Command] = ()
+
+    def format_help(self) -> str:
+        wide = max(len(command.name) for command in self.commands)
+        lines = [
+            f"  {command.name:<{wide}}  {command.help}" for command in sorted(self.commands, key=lambda each: each.name)
+        ]
+        return "\n".join(
+            (
+                "usage : virage COMMANDE [options]",
+                "",
+                "La plateforme nationale de santé numérique, en un programme.",
+                "",
+                *lines,
+                "",
+                "« virage COMMANDE --help » montre les options d'une commande, « virage --version » la version.",
+                "",
+            )
+        )
+
+
 def parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     """The parser of all commands; two-word names become a command and its sub-command."""
-    root = _Parser(prog="virage", description="La plateforme nationale de santé numérique, en un programme.")
+    root = _Root(prog="virage")
+    root.commands = commands
+    root.add_argument("--version", action="version", version=f"virage {metadata.version('virage')}")
     verbs = root.add_subparsers(title="commandes", metavar="COMMANDE", dest="verb", required=True, parser_class=_Parser)
     groups: dict[str, Any] = {}
     alone = {command.name: command for command in commands if " " not in command.name}
@@ -57,14 +89,20 @@ def _group(verbs: Any, first: str, alone: Command | None, commands: Sequence[Com
     if alone is not None:
         alone.configure(group)
         group.set_defaults(command=alone)
-    return group.add_subparsers(metavar="ACTION", dest="action", required=alone is None, parser_class=_Parser)
+    actions = ", ".join(other.name.split(" ")[1] for other in commands if other.name.startswith(f"{first} "))
+    return group.add_subparsers(
+        metavar=f"ACTION ({actions})", dest="action", required=alone is None, parser_class=_Parser
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; answers its exit code. A refusal is one line on standard error."""
     from virage.site import house
 
-    chosen = parser(house.commands()).parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["help"]:
+        given = [*given[1:], "--help"]
+    chosen = parser(house.commands()).parse_args(given)
     command: Command = chosen.command
     try:
         if command.django:

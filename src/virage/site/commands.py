@@ -61,7 +61,9 @@ def worker(arguments: Namespace) -> int:
 def _configure_demo(parser: ArgumentParser) -> None:
     _configure_port(parser)
     parser.add_argument("--citizens", type=int, default=1000, help="nombre de citoyens inventés au premier lancement")
-    parser.add_argument("--seed", type=int, default=1, help="graine du pays inventé")
+    parser.add_argument(
+        "--seed", type=int, default=2026, help="graine du pays inventé (2026, comme « sandbox populate »)"
+    )
 
 
 def demo(arguments: Namespace) -> int:

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from virage.core import settings
+from virage.core.commands import UsageError
 from virage.core.db.embedded import Server, attach
 from virage.core.db.embedded.processes import end_with_parent
-from virage.core.errors import VirageError
+from virage.core.errors import VirageError, reason_of
 from virage.core.settings import SettingError
 
 _READY_WITHIN = 60.0
@@ -30,11 +31,14 @@ class PortBusy(VirageError):
 
 
 def port_of(option: int | None) -> int:
-    """The port to serve on, from the option or from PORT. Raises SettingError."""
+    """The port to serve on, from the option or from PORT. Raises UsageError."""
     if option is None:
-        return settings.number("PORT", 1, 65535)
+        try:
+            return settings.number("PORT", 1, 65535)
+        except SettingError as error:
+            raise UsageError(error.text) from None
     if not 1 <= option <= 65535:
-        raise SettingError(f"--port vaut {option} : écrire un nombre entre 1 et 65535.")
+        raise UsageError(f"--port vaut {option} : écrire un nombre entre 1 et 65535.")
     os.environ["PORT"] = str(option)
     return option
 
@@ -145,7 +149,7 @@ def _check_port(host: str, port: int) -> None:
             probe.listen()
     except OSError as error:
         raise PortBusy(
-            f"{host}:{port} n'est pas disponible ({error.strerror or error}) : arrêter le programme qui l'occupe, "
+            f"{host}:{port} n'est pas disponible ({reason_of(error)}) : arrêter le programme qui l'occupe, "
             "ou choisir un autre port (--port ou PORT)."
         ) from None
 

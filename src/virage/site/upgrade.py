@@ -1,5 +1,6 @@
 """Migrations on a running system: a schema step waits little for its locks, and tries again rather than block readers."""
 
+import io
 import time
 
 from django.core.management import call_command
@@ -9,6 +10,8 @@ from psycopg.errors import LockNotAvailable
 
 from virage.core import db
 from virage.core.errors import VirageError
+from virage.core.progress import Progress
+from virage.site.migrations import missing
 
 _LOCK_TIMEOUT = "3s"
 _ATTEMPTS = 10
@@ -22,8 +25,36 @@ class Blocked(VirageError):
     issue = "lock-error"
 
 
+def _apply(verbosity: int) -> None:
+    lacking = len(missing())
+    if not verbosity:
+        call_command("migrate", verbosity=0, interactive=False)
+    elif not lacking:
+        call_command("migrate", verbosity=0, interactive=False)
+        print("la base est à jour.")  # noqa: T201
+    else:
+        with Progress("Étapes de la base", lacking) as progress:
+            call_command("migrate", verbosity=1, interactive=False, no_color=True, stdout=_Steps(progress))
+        print(f"la base est à jour ; étapes faites : {progress.done}.")  # noqa: T201
+
+
+class _Steps(io.StringIO):
+    """Where Django tells its steps, each of which ends by « OK »: only their number is shown."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def write(self, text: str) -> int:
+        self._progress.add(text.count(" OK"))
+        return len(text)
+
+
 def migrate(verbosity: int = 1) -> int:
-    """Apply what is missing; one process at a time. Raises Blocked when long transactions stand in the way."""
+    """Apply what is missing; one process at a time. Raises Blocked when long transactions stand in the way.
+
+    `verbosity` 0 says nothing.
+    """
     with db.cursor() as cursor:
         # A session lock, not a transaction's: migrations open and close their own transactions.
         cursor.execute("SELECT pg_advisory_lock(hashtext('virage migrate'))")
@@ -31,7 +62,7 @@ def migrate(verbosity: int = 1) -> int:
     try:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                call_command("migrate", verbosity=verbosity, interactive=False)
+                _apply(verbosity)
                 return 0
             except OperationalError as error:
                 if not isinstance(error.__cause__, LockNotAvailable):

@@ -65,7 +65,7 @@ def test_a_token_is_the_last_word(house, capsys):
     ],
 )
 def test_refusals_say_what_to_do(house, capsys, arguments, says):
-    assert cli.main(arguments) == 1
+    assert cli.main(arguments) == 2
     assert says in capsys.readouterr().err
 
 

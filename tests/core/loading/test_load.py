@@ -52,7 +52,6 @@ def test_rejects_are_written_line_by_line_and_go_when_there_are_none(
         (["load", "inconnue", "x"], "sorte « inconnue » inconnue"),
         (["load", "lignes"], "donner le fichier"),
         (["load", "lignes", "/nulle/part"], "n'existe pas"),
-        (["load", "lignes", "/"], "ne peut pas être lu"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(arguments: list[str], says: str, capsys: pytest.CaptureFixture) -> None:
@@ -67,3 +66,14 @@ def test_rooms_registered_their_kinds() -> None:
 
     house.commands()
     assert {"annuaire", "finess", "cog"} <= set(loading.LOADERS)
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_folder_is_loaded_file_by_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["load", "lignes", str(tmp_path)]) == 2
+    assert "aucun fichier" in capsys.readouterr().err
+    for name, text in (("b.txt", "un\n"), ("a.txt", "un\ndeux\n"), (".caché", "!\n")):
+        (tmp_path / name).write_text(text)
+    assert main(["load", "lignes", str(tmp_path)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.partition(" :")[0] for line in told] == ["lignes (a.txt)", "lignes (b.txt)"]

@@ -4,7 +4,8 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 
-from virage.core.commands import Command
+from virage.core.commands import Command, UsageError
+from virage.core.errors import Forbidden, Invalid, Unknown
 
 _TOKEN_LIFE = 3600  # seconds: long enough to try things by hand
 
@@ -40,19 +41,22 @@ def _token(options: Namespace) -> int:
     from virage.core.accounts import actions
     from virage.core.callers import system
 
-    token = actions.issue_sandbox_token(
-        by=system("token"),
-        login=options.login,
-        purpose=options.purpose,
-        reason=options.reason,
-        scope=options.scope,
-        lifetime=_TOKEN_LIFE,
-    )
+    try:
+        token = actions.issue_sandbox_token(
+            by=system("token"),
+            login=options.login,
+            purpose=options.purpose,
+            reason=options.reason,
+            scope=options.scope,
+            lifetime=_TOKEN_LIFE,
+        )
+    except (Forbidden, Invalid, Unknown) as refusal:
+        raise UsageError(refusal.text) from None
     sys.stdout.write(token + "\n")
     return 0
 
 
 COMMANDS = (
-    Command("accounts", "liste les comptes de démonstration", _accounts, _accounts_options),
-    Command("token", "imprime un jeton d'accès (bac à sable seulement)", _token, _token_options),
+    Command("accounts", "Liste les comptes de démonstration.", _accounts, _accounts_options),
+    Command("token", "Imprime un jeton d'accès (bac à sable seulement).", _token, _token_options),
 )

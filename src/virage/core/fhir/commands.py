@@ -13,6 +13,6 @@ def _fhir(path: Path, by: Caller) -> Report:
     return packages.load(path, by)
 
 
-register(Loader("fhir", "paquet FHIR (.tgz) : profils, listes de valeurs, systèmes de codes", _fhir))
+register(Loader("fhir", "paquet FHIR (.tgz) : profils, listes de valeurs, systèmes de codes", _fhir, folders=True))
 
 COMMANDS: tuple[Command, ...] = ()

@@ -1,13 +1,11 @@
-"""Loading of outside data: which kinds exist, how progress shows, what was refused and why.
+"""Loading of outside data: which kinds exist, what was refused and why.
 
 A room registers its kinds from its `commands.py`; `virage load KIND PATH` runs them. Every loader streams, and the same input
 twice changes nothing the second time.
 """
 
-import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -72,45 +70,20 @@ class Rejects:
         self._file.write(f"{line}\t{severity}\t{reason}\t{content.rstrip()}\n")
 
 
-@dataclass
-class Progress:
-    """Progress on standard error: rewritten in place on a terminal, one line every five seconds elsewhere."""
-
-    label: str
-    total: int = 0
-    unit: str = ""
-    _shown: float = field(default=0.0)
-    _started: float = field(default_factory=time.monotonic)
-
-    def at(self, done: int) -> None:
-        """`done` of `total` (0: unknown) are behind us."""
-        now = time.monotonic()
-        terminal = sys.stderr.isatty()
-        if now - self._shown < (0.2 if terminal else 5.0):
-            return
-        self._shown = now
-        share = f" ({done * 100 // self.total} %)" if self.total else ""
-        rate = done / max(now - self._started, 0.001)
-        text = f"{self.label} : {done} {self.unit}{share}, {rate:.0f}/s"
-        sys.stderr.write(f"\r{text}  " if terminal else text + "\n")
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        """Leave the line."""
-        if sys.stderr.isatty() and self._shown:
-            sys.stderr.write("\n")
-
-
 Run = Callable[[Path, Caller], Report]
 
 
 @dataclass(frozen=True)
 class Loader:
-    """A kind of outside data: `run(path, by)` loads it. `help` is one French line."""
+    """A kind of outside data: `run(path, by)` loads it. `help` is one French line.
+
+    `folders`: it reads a folder as a whole; otherwise its files are loaded one after the other.
+    """
 
     kind: str
     help: str
     run: Run
+    folders: bool = False
 
 
 LOADERS: dict[str, Loader] = {}

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from virage.core.commands import Command, UsageError
+from virage.core.errors import reason_of
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -29,12 +30,19 @@ def _load(options: Namespace) -> int:
     path = Path(options.path)
     if not path.exists():
         raise UsageError(f"{path} n'existe pas")
-    try:
-        report = loader.run(path, system("load"))
-    except (IsADirectoryError, PermissionError) as error:
-        raise UsageError(f"{path} ne peut pas être lu : {error.strerror}") from None
-    sys.stdout.write(f"{options.kind} : {report.sentence()}\n")
+    files = [path]
+    if path.is_dir() and not loader.folders:
+        files = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+        if not files:
+            raise UsageError(f"{path} ne contient aucun fichier")
+    for file in files:
+        try:
+            report = loader.run(file, system("load"))
+        except PermissionError as error:
+            raise UsageError(f"{file} ne peut pas être lu : {reason_of(error)}") from None
+        about = f" ({file.name})" if len(files) > 1 else ""
+        sys.stdout.write(f"{options.kind}{about} : {report.sentence()}\n")
     return 0
 
 
-COMMANDS = (Command("load", "charge des données publiques : annuaire, finess, …", _load, _options),)
+COMMANDS = (Command("load", "Charge des données publiques : annuaire, finess, …", _load, _options),)

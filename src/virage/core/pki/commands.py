@@ -36,10 +36,10 @@ def _rotate(options: Namespace) -> int:
 
 
 COMMANDS = (
-    Command("keys list", "liste les trousseaux de signature", _list, django=False),
+    Command("keys list", "Liste les trousseaux de signature.", _list, django=False),
     Command(
         "keys rotate",
-        "fait une nouvelle clé de signature, garde l'ancienne pour vérifier",
+        "Fait une nouvelle clé de signature, garde l'ancienne pour vérifier.",
         _rotate,
         _rotate_options,
         django=False,

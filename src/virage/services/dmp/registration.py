@@ -89,7 +89,8 @@ def _fingerprint(deposit: Deposit) -> None:
 def authored(
     by: Caller, resource: dict[str, Any], people: Mapping[str, Mapping[str, Any]], path: str, patient: str
 ) -> None:
-    """Settles the authors: each gets its national identifier in clear, and the caller must be one of them.
+    """Settles the authors: each gets its national identifier in clear, and the caller must be one of them; a caller whom
+    the submission does not name gets the name of the directory.
 
     Without any author a professional or the holder is the author. Software publishes for the professionals it names.
     Raises `Forbidden` (`DMP.NOT_AUTHOR`), `Invalid` (`DMP.AUTHOR`).
@@ -113,6 +114,9 @@ def authored(
             author["identifier"] = {"system": codes.IDNAT_PS, "value": person}
             author.setdefault("type", "Practitioner")
             mine = mine or person == by.subject
+            held = contained(resource, reference) or people.get(reference) or {}
+            if person == by.subject and by.name and "name" not in held:
+                author.setdefault("display", by.name)
         elif by.kind == "citizen" and _is_patient(resource, reference, people, patient):
             author["reference"] = f"Patient/{patient}"
             mine = True

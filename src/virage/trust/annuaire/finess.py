@@ -7,7 +7,8 @@ from typing import Any
 
 from virage.core.callers import Caller
 from virage.core.errors import Malformed
-from virage.core.loading import Progress, Rejects, Report
+from virage.core.loading import Rejects, Report
+from virage.core.progress import Progress
 from virage.trust.annuaire import actions, queries, resources, rules
 from virage.trust.annuaire import nomenclatures as nom
 

@@ -70,7 +70,12 @@ def _participant(person: Participant, local: str) -> dict[str, Any]:
     if kind == "Device":
         resource["deviceName"] = [{"name": person.device, "type": "manufacturer-name"}]
     elif person.name:
-        resource["name"] = [{"text": person.name}]
+        name: dict[str, Any] = {"text": person.name}
+        if person.family:
+            name["family"] = person.family
+        if person.given:
+            name["given"] = list(person.given)
+        resource["name"] = [name]
     if person.specialty and kind == "Practitioner":
         resource["qualification"] = [{"code": concept(person.specialty)}]
     return resource

@@ -70,9 +70,12 @@ def participant_of(node: Any, entity: str) -> Participant | None:
     who = find(node, entity)
     time = find(node, "time")
     device = find(who, "assignedAuthoringDevice")
+    name = find(who, "assignedPerson/name")
     return Participant(
         ident=id_of(find(who, "id")),
-        name=name_of(find(who, "assignedPerson/name")),
+        name=name_of(name),
+        family=text_of(find(name, "family")),
+        given=tuple(filter(None, map(text_of, find_all(name, "given")))),
         specialty=code_of(find(who, "code")),
         role=code_of(find(node, "functionCode")),
         time=fhir_datetime(time.get("value", "")) if time is not None else "",

@@ -66,10 +66,15 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """An author, authenticator or performer: `ident` for a professional is idNat_PS (`8` + RPPS)."""
+    """An author, authenticator or performer: `ident` for a professional is idNat_PS (`8` + RPPS).
+
+    `name` is how a person reads it, title first; `family` and `given` are its parts where the header tells them apart.
+    """
 
     ident: Id | None = None
     name: str = ""
+    family: str = ""
+    given: tuple[str, ...] = ()
     specialty: Code | None = None
     role: Code | None = None
     time: str = ""

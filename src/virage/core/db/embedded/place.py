@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from virage.core.db.embedded.account import Account, current
-from virage.core.errors import VirageError
+from virage.core.errors import VirageError, reason_of
 
 SHARED = Path("/var/lib/virage")
 """Started as root from a home that no other user may enter (/root), the data goes under this folder."""
@@ -70,7 +70,7 @@ def _make_home(home: Path) -> None:
     try:
         home.mkdir(mode=0o711, parents=True, exist_ok=True)
     except OSError as error:
-        raise PlaceError(f"VIRAGE_HOME ({home}) ne peut pas être créé : {error.strerror}.") from error
+        raise PlaceError(f"VIRAGE_HOME ({home}) ne peut pas être créé : {reason_of(error)}.") from error
 
 
 def _root(home: Path, account: Account) -> Path:
@@ -120,7 +120,7 @@ def _ours(folder: Path) -> None:
         folder.mkdir(mode=0o711, exist_ok=True)
         _refuse_foreign(folder, os.geteuid())
     except OSError as error:
-        raise PlaceError(f"Le dossier {folder} ne peut pas être préparé : {error.strerror}.") from error
+        raise PlaceError(f"Le dossier {folder} ne peut pas être préparé : {reason_of(error)}.") from error
 
 
 def private(folder: Path, account: Account) -> None:
@@ -131,7 +131,7 @@ def private(folder: Path, account: Account) -> None:
             os.chown(folder, account.uid, account.gid, follow_symlinks=False)
         _refuse_foreign(folder, account.uid)
     except OSError as error:
-        raise PlaceError(f"Le dossier {folder} ne peut pas être préparé : {error.strerror}.") from error
+        raise PlaceError(f"Le dossier {folder} ne peut pas être préparé : {reason_of(error)}.") from error
 
 
 def _refuse_foreign(folder: Path, uid: int) -> None:
@@ -180,5 +180,5 @@ def _copy(package: Path, copy: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         if not copy.exists():  # another process may have been faster
             raise PlaceError(
-                f"Les programmes de PostgreSQL ne peuvent pas être copiés dans {copy} : {error.strerror}."
+                f"Les programmes de PostgreSQL ne peuvent pas être copiés dans {copy} : {reason_of(error)}."
             ) from error

@@ -9,6 +9,7 @@ from virage.core.fhir import FhirRequest, FhirResponse, FhirService, json, route
 from virage.core.fhir.interactions import rights
 from virage.services.dmp import access, queries
 from virage.services.dmp.api import answers, whose
+from virage.services.dmp.parameters import spoken
 
 # What a browser must never run from our address, and what it must not guess.
 _INERT = {
@@ -28,6 +29,7 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
     _scoped(request, service)
     patient = whose.resolve(request)
     documents = access.enter(request.caller, patient, "dmp.search")
+    request.parsed_params = [_asked(request.type, name, value) for name, value in request.params]
     names = {name.partition(":")[0] for name, _ in request.params}
     if "isArchived" not in names and "_id" not in names and "identifier" not in names:
         # What was put away is shown on request only.
@@ -40,6 +42,14 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
         response.body = _thinned(response.body, documents)
     response.body = answers.absolute(request, response.body)
     return response
+
+
+def _asked(type_: str, name: str, value: str) -> tuple[str, str]:
+    """A parameter as the store answers it."""
+    if name == "isArchived" and value.rpartition("|")[2] == "false":
+        # A document that says nothing of archiving is not archived.
+        return "isArchived:not", "true"
+    return spoken(type_, name), value
 
 
 def _thinned(body: bytes, documents: Filter) -> bytes:

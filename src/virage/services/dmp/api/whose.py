@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl
 
 from virage.core.access import Everything
-from virage.core.errors import Invalid, Malformed, Unknown
+from virage.core.errors import Invalid, Malformed, Unknown, VirageError
 from virage.core.fhir import FhirRequest, Version
 from virage.core.fhir.store import places
 from virage.services.dmp import identities, queries
@@ -31,7 +31,10 @@ def _by_identifier(value: str) -> str:
             code="DMP.NO_PATIENT",
             path="patient.identifier",
         )
-    return ins.require_qualified(*pairs[0]).patient
+    try:
+        return ins.require_qualified(*pairs[0]).patient
+    except VirageError as refusal:
+        raise refusal.at("patient.identifier") from None
 
 
 def resolve(request: FhirRequest) -> str:
