@@ -56,7 +56,7 @@ class VirageError(Exception):
             self.issue = issue
         self.issues: tuple[Issue, ...] = tuple(issues) or (Issue(self.issue, text, path),)
 
-    def at(self, path: str) -> "VirageError":
+    def located(self, path: str) -> "VirageError":
         """The same refusal, told where it stands in what the caller sent; findings that know their place keep it."""
         self.path = self.path or path
         self.issues = tuple(one if one.path else replace(one, path=path) for one in self.issues)

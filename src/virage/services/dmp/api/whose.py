@@ -34,7 +34,7 @@ def _by_identifier(value: str) -> str:
     try:
         return ins.require_qualified(*pairs[0]).patient
     except VirageError as refusal:
-        raise refusal.at("patient.identifier") from None
+        raise refusal.located("patient.identifier") from None
 
 
 def resolve(request: FhirRequest) -> str:
