@@ -1,5 +1,6 @@
 """Random resources and random queries: the store answers what a plain evaluation over all resources gives."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from worlds import Maker
 
 BY = system("test")
 SEEDS = st.integers(0, 1_000_000)
-SLOW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+# VIRAGE_TEST_DEEP=1: some minutes of it.
+EXAMPLES = 400 if os.environ.get("VIRAGE_TEST_DEEP") == "1" else 20
+SLOW = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 QUESTIONS, RULES = 60, 25
 
 

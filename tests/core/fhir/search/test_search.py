@@ -285,6 +285,23 @@ def test_chains_pass_only_through_what_the_caller_may_see(filled):
     )
 
 
+def test_what_is_deleted_is_not_found_by_those_who_still_refer_to_it(filled):
+    assert ids(filled, "_has:Observation:subject:code=a", "Patient") == ["p1", "p2"]
+    assert ids(filled, "_has:Observation:performer:code=a", "Practitioner") == ["d1"]
+    assert ids(filled, "performer:Practitioner._id=d1") == ["o1"]
+    filled.delete("Patient", "p1", by=BY)
+    filled.delete("Practitioner", "d1", by=BY)
+    for type, query, left in (
+        ("Patient", "_has:Observation:subject:code=a", ["p2"]),
+        ("Practitioner", "_has:Observation:performer:code=a", []),
+        ("Observation", "performer:Practitioner._id=d1", []),
+        ("Observation", "subject:Patient._id=p1,p2", ["o3", "o4"]),
+    ):
+        assert ids(filled, query, type) == left, query
+        params = [tuple(query.split("=", 1))]
+        assert filled.search(type, params, total=True, count=1).total == len(left)
+
+
 def test_unknown_chains_are_told(filled):
     assert filled.search("Observation", [("subject:Patient.colour", "x")]).unknown == ["subject:Patient.colour"]
     assert filled.search("Patient", [("_has:Observation:subject:colour", "x")]).unknown == [

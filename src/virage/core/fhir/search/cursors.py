@@ -10,7 +10,7 @@ import orjson
 
 from virage.core.errors import Malformed
 
-_MAX = 2000
+_MAX = 8000  # five sort keys of 200 characters of four bytes, and a place
 
 
 class BadCursor(Malformed):

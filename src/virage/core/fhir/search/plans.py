@@ -7,13 +7,16 @@ from virage.core.fhir.index import keys
 from virage.core.fhir.search.context import BUCKET, ROW_BUCKET
 from virage.core.fhir.search.sorting import SortKey
 from virage.core.fhir.search.sql import Sql
+from virage.core.fhir.store.writing import now
 
 SELECTED = "r.type, r.id, r.version, r.updated, r.body, r.compartment, r.rid"
+_SETTLED = 60_000_000
+"""How long (µs) a write may take from its time to its commit without disturbing the pages of others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement ready to run; each row begins with the columns of `SELECTED`, the sort values after them."""
+    """A statement ready to run; each row begins with the columns of `SELECTED`, the values of its place after them."""
 
     text: str
     values: list[Any]
@@ -39,7 +42,7 @@ class Query:
         """The types of the values of a cursor."""
         if self.sort:
             return [*(key.kind for key in self.sort), int, int]
-        return [int, int, int] if self.by_time else [int, int]
+        return [int, int, int, int] if self.by_time else [int, int]
 
     @property
     def by_time(self) -> bool:
@@ -48,9 +51,7 @@ class Query:
 
     def cursor_values(self, row: Any) -> list[Any]:
         """The values of the cursor that stands after a row."""
-        if self.sort:
-            return [*row[7:], row[5], row[6]]
-        return [row[3], row[5], row[6]] if self.by_time else [row[5], row[6]]
+        return [*row[7:], row[5], row[6]]
 
     def _one_place(self) -> tuple[str, list[Any]] | None:
         """The condition when it concerns one compartment or a few rows."""
@@ -72,6 +73,11 @@ class Query:
             [self.space, list(self.types), *self.condition.values],
         )
 
+    def _looked_up(self) -> str:
+        text = _bound(self.condition, "b.n")
+        # What is deleted has no tokens, nor rows beside it; but others may still refer to it.
+        return f"{text} AND r.tokens IS NOT NULL" if self.condition.kind == "chain" else text
+
     def page(self, limit: int, after: list[Any] | None) -> Statement:
         """The statement of a page of `limit` rows after a cursor."""
         if self.sort:
@@ -89,7 +95,7 @@ class Query:
         if self.by_time:
             return self._latest(limit, after)
         buckets = list(keys.ORDERED)
-        text = _bound(self.condition, "b.n")
+        text = self._looked_up()
         values = list(self.condition.values)
         if after:
             buckets = buckets[buckets.index(keys.bucket(after[0])) :]
@@ -114,17 +120,37 @@ class Query:
         return Statement(f"SELECT * FROM ({source}) k LIMIT %s", [*values, limit])
 
     def _latest(self, limit: int, after: list[Any] | None) -> Statement:
-        """Latest first: each type's own index gives its latest, of which the latest are kept."""
-        text = f"r.space = %s AND r.type = t.n AND r.tokens IS NOT NULL AND {_bound(self.condition, ROW_BUCKET)}"
-        values = [list(self.types), self.space, *self.condition.values]
-        if after:
-            text += " AND (r.updated, r.compartment, r.rid) < (%s, %s, %s)"
-            values += after
-        order = "r.updated DESC, r.compartment DESC, r.rid DESC LIMIT %s"
-        inner = f"SELECT {SELECTED} FROM fhir_resource r WHERE {text} ORDER BY {order}"
+        """Latest first: each type's own index gives its latest, of which the latest are kept.
+
+        A row that is written again while its answer is gone through would jump ahead of a reader who has not met it yet. So a
+        row's place is its time as it was when the first page was asked for, a little before even: what was then under way
+        may be committed later. What was rewritten since is few, and has an index of its own; its past version tells its place.
+        """
+        since = after[0] if after else now() - _SETTLED
+        place = (
+            "SELECT coalesce((SELECT v.updated FROM fhir_version v WHERE v.compartment = r.compartment AND v.rid = r.rid"
+            " AND v.updated <= %s ORDER BY v.version DESC LIMIT 1), (SELECT v.updated FROM fhir_version v"
+            " WHERE v.compartment = r.compartment AND v.rid = r.rid ORDER BY v.version LIMIT 1), r.updated) AS place"
+        )
+        order = "ORDER BY place DESC, compartment DESC, rid DESC LIMIT %s"
+        found, values = [], []
+        for source, given, when, key in (
+            ("fhir_resource r", [], "(r.version = 1 OR r.updated <= %s)", "r.updated"),
+            (f"fhir_resource r CROSS JOIN LATERAL ({place}) w", [since], "r.version > 1 AND r.updated > %s", "w.place"),
+        ):
+            text = f"r.space = %s AND r.type = t.n AND r.tokens IS NOT NULL AND {when} AND {_bound(self.condition, ROW_BUCKET)}"
+            values += [since, *given, self.space, since, *self.condition.values]
+            if after:
+                text += f" AND ({key}, r.compartment, r.rid) < (%s, %s, %s)"
+                values += after[1:]
+            found.append(
+                f"(SELECT {SELECTED}, %s::bigint AS since, {key} AS place FROM {source} WHERE {text}"
+                f" ORDER BY {key} DESC, r.compartment DESC, r.rid DESC LIMIT %s)"
+            )
+            values.append(limit)
         return Statement(
-            f"SELECT r.* FROM unnest(%s::smallint[]) t(n) CROSS JOIN LATERAL ({inner}) r ORDER BY {order}",
-            [*values, limit, limit],
+            f"SELECT r.* FROM unnest(%s::smallint[]) t(n) CROSS JOIN LATERAL ({' UNION ALL '.join(found)} {order}) r {order}",
+            [list(self.types), *values, limit, limit],
         )
 
     def matching(self, columns: str, column_values: list[Any]) -> tuple[str, list[Any]]:
@@ -138,7 +164,7 @@ class Query:
                 f"SELECT {columns.replace(BUCKET, ROW_BUCKET)} FROM fhir_resource r WHERE {text}",
                 [*column_values, *values],
             )
-        inner = f"SELECT {columns.replace(BUCKET, 'b.n')} FROM fhir_resource r WHERE {_bound(self.condition, 'b.n')} OFFSET 0"
+        inner = f"SELECT {columns.replace(BUCKET, 'b.n')} FROM fhir_resource r WHERE {self._looked_up()} OFFSET 0"
         return (
             f"SELECT p.* FROM unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL ({inner}) p",
             [list(keys.ORDERED), *column_values, *self.condition.values],

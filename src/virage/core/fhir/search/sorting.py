@@ -7,11 +7,13 @@ from virage.core.fhir.index import params_of, paths
 from virage.core.fhir.index.dates import EARLIEST, LATEST
 from virage.core.fhir.index.forms import CANONICAL
 from virage.core.fhir.index.keys import value_hash
+from virage.core.fhir.index.strings import MAX
 from virage.core.fhir.search.context import BUCKET, Context
 from virage.core.fhir.search.errors import BadSearch
 
 MAX_KEYS = 5
 _LAST = "\U0010ffff"
+_FARTHEST = "1.7976931348623157e308::float8"
 # Where the text to sort by is, in the values of token and reference parameters.
 _TEXT_OF = {
     "CodeableConcept": ("coding", "0", "code"),
@@ -59,10 +61,11 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
             text = f'coalesce((SELECT {pick}(t.folded) FROM fhir_string t WHERE {row}), {last_text} COLLATE "C")'
             return SortKey(text, (key,), descending, 'text COLLATE "C"', str)
         if param.type in ("number", "quantity"):
-            limit = "'-infinity'" if descending else "'infinity'"
+            # Nothing infinite: a cursor is JSON.
+            limit = f"{'-' if descending else ''}{_FARTHEST}"
             # A quantity with a UCUM unit is also there in base units: that is how 2 g comes before 5400 mg.
             own = f"coalesce({pick}(t.low) FILTER (WHERE t.code = %s), {pick}(t.low))"
-            text = f"coalesce((SELECT {own} FROM fhir_number t WHERE {row}), {limit}::float8)"
+            text = f"least(greatest(coalesce((SELECT {own} FROM fhir_number t WHERE {row}), {limit}), -{_FARTHEST}), {_FARTHEST})"
             return SortKey(text, (value_hash(CANONICAL), key), descending, "float8", (float, int))
         if param.type in ("token", "reference"):
             return _from_body(type_, param.expression, descending)
@@ -83,5 +86,5 @@ def _from_body(type_: str, expression: str, descending: bool) -> SortKey:
         found.append("convert_from(r.body, 'UTF8')::jsonb #>> %s::text[]")
         values.append([*way, *_TEXT_OF.get(path.type, ())])
     last = "''" if descending else f"'{_LAST}'"
-    text = f'(coalesce({", ".join([*found, last])}) COLLATE "C")'
+    text = f'(left(coalesce({", ".join([*found, last])}), {MAX}) COLLATE "C")'
     return SortKey(text, tuple(values), descending, 'text COLLATE "C"', str)
