@@ -9,7 +9,7 @@ Leaves out: shipping of traces to a third party (ATNA feed), and the anchoring o
 
 from virage.core.audit.content import AGENT_SYSTEMS, PURPOSE_SYSTEM
 from virage.core.audit.queries import for_patient, of_subject
-from virage.core.audit.recording import INSERT, PLACEHOLDERS, flush, later, row, trace
+from virage.core.audit.recording import INSERT, PLACEHOLDERS, Row, flush, later, row, trace, traces
 from virage.core.audit.verification import Break, verify
 
 __all__ = [
@@ -18,11 +18,13 @@ __all__ = [
     "PLACEHOLDERS",
     "PURPOSE_SYSTEM",
     "Break",
+    "Row",
     "flush",
     "for_patient",
     "later",
     "of_subject",
     "row",
     "trace",
+    "traces",
     "verify",
 ]

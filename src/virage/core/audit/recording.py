@@ -76,6 +76,18 @@ def trace(
         cursor.execute(f"{INSERT} VALUES {PLACEHOLDERS}", values)
 
 
+def traces(rows: Sequence[Row]) -> None:
+    """Write many traces made by `row` in the current transaction, in this order, by one statement."""
+    if rows:
+        # One JSON text rather than arrays, in which every quote of every content would have to be escaped.
+        whole = [{"a": a, "o": o, "s": s, "p": p, "c": orjson.Fragment(content)} for a, o, s, p, content in rows]
+        with db.cursor() as cursor:
+            cursor.execute(
+                f"{INSERT} SELECT * FROM json_to_recordset(%s::json) t(a text, o text, s text, p text, c json)",
+                [orjson.dumps(whole).decode()],
+            )
+
+
 def later(
     *,
     by: Caller,

@@ -19,8 +19,8 @@ MAX_DEPTH = 100  # R4 resources stay under 30; beyond, recursive readers further
 MAX_NUMBER = 64  # characters of one number
 MAX_EXPONENT = 307  # what a double holds; the R4 examples go to 1.0E245
 
-# A number with a point or an exponent, or an integer too long for 64 bits, where a value may stand.
-_FINE_NUMBER = re.compile(rb"[:\[,]\s*(-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)|-?\d{19,})")
+# A member with a point or an exponent, or an integer too long for 64 bits: nothing else begins so, but for a text that quotes one.
+_FINE_NUMBER = re.compile(rb'":\s*(-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)|-?\d{19,})')
 
 
 class WireDecimal(Decimal):
@@ -71,9 +71,13 @@ def read(data: bytes) -> Any:
     if data.count(b"[") + data.count(b"{") < MAX_DEPTH and orjson.dumps(value) == data.rstrip():
         # Written again it is what it was: no key was given twice, no decimal lost anything, and it cannot be deep.
         return _without_nul(data, value)
-    keys = _measure(value)
+    keys, decimals, listed = _measure(value)
     # Every key is followed by `":`; fewer keys than that means a key given twice, or a text that holds the same bytes.
-    if keys != data.count(b'":') or any(not _plain(token) for token in _FINE_NUMBER.findall(data)):
+    if (
+        listed
+        or keys != data.count(b'":')
+        or (decimals and any(not _plain(token) for token in _FINE_NUMBER.findall(data)))
+    ):
         value = _careful(data)
     return _without_nul(data, value)
 
@@ -131,10 +135,14 @@ def _fragment(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
-def _measure(value: Any) -> int:
-    """Count the keys, and refuse a depth beyond MAX_DEPTH; level by level, so that no depth can hurt."""
+def _measure(value: Any) -> tuple[int, bool, bool]:
+    """Count the keys, tell whether a member is a decimal and whether a list holds some (none does in FHIR); refuse a depth beyond
+    MAX_DEPTH. Level by level, so that no depth can hurt.
+    """
     keys = 0
     depth = 0
+    decimals = False
+    listed = type(value) is float
     level = [value]
     while level:
         depth += 1
@@ -143,18 +151,25 @@ def _measure(value: Any) -> int:
         below: list[Any] = []
         push: Callable[[Any], None] = below.append
         for item in level:
-            kind = type(item)
-            if kind is dict:
+            if type(item) is dict:
                 keys += len(item)
                 for child in item.values():
-                    if type(child) is dict or type(child) is list:
+                    kind = type(child)
+                    if kind is str:
+                        continue
+                    if kind is dict or kind is list:
                         push(child)
-            elif kind is list:
+                    elif kind is float:
+                        decimals = True
+            elif type(item) is list:
                 for child in item:
-                    if type(child) is dict or type(child) is list:
+                    kind = type(child)
+                    if kind is dict or kind is list:
                         push(child)
+                    elif kind is float:
+                        listed = True
         level = below
-    return keys
+    return keys, decimals, listed
 
 
 def _careful(data: bytes) -> Any:

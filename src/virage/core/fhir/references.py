@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from virage.core.fhir import definitions
@@ -24,18 +25,22 @@ def rewrite(resource: Mapping[str, Any], resolve: Resolve, known: Mapping[str, s
 
 def _object(value: Mapping[str, Any], type: str, resolve: Resolve, known: Mapping[str, str]) -> dict[str, Any]:
     changed: dict[str, Any] | None = None
+    ways = _ways(type)
     for key, child in value.items():
         kind = child.__class__
         if kind is str:
-            new: Any = _text(key, child, type, resolve, known)
+            if key == "reference":
+                new: Any = resolve(child) if child[:1] != "#" else child
+            elif key == "div":
+                new = _linked(child, known)
+            elif child in known and ways.get(key) == _URI:
+                new = known[child]
+            else:
+                continue
         elif kind is dict:
-            new = (
-                child
-                if child.get("resourceType") == "Bundle"
-                else _object(child, _below(type, key, child), resolve, known)
-            )
+            new = _inside(key, child, ways, resolve, known)
         elif kind is list:
-            new = _array(key, child, type, resolve, known)
+            new = _array(key, child, ways, resolve, known)
         else:
             continue
         if new is not child:
@@ -45,48 +50,51 @@ def _object(value: Mapping[str, Any], type: str, resolve: Resolve, known: Mappin
     return changed if changed is not None else value  # type: ignore[return-value]
 
 
-def _array(key: str, values: list[Any], type: str, resolve: Resolve, known: Mapping[str, str]) -> list[Any]:
-    new = [
-        _object(child, _below(type, key, child), resolve, known)
-        if isinstance(child, dict) and child.get("resourceType") != "Bundle"
-        else _text(key, child, type, resolve, known)
-        if isinstance(child, str)
-        else child
-        for child in values
-    ]
-    return new if any(one is not other for one, other in zip(new, values, strict=True)) else values
+def _inside(
+    key: str, child: dict[str, Any], ways: Mapping[str, str], resolve: Resolve, known: Mapping[str, str]
+) -> Any:
+    type = child.get("resourceType")
+    if type == "Bundle":
+        return child
+    return _object(child, type if isinstance(type, str) else ways.get(key, ""), resolve, known)
 
 
-def _text(key: str, text: str, type: str, resolve: Resolve, known: Mapping[str, str]) -> str:
-    if key == "reference":
-        return resolve(text) if text[:1] != "#" else text
-    if key == "div":
-        return _LINK.sub(lambda link: link[1] + known.get(link[2], link[2]) + link[3], text) if "<" in text else text
-    if text in known and _holds_uri(type, key):
-        return known[text]
-    return text
+def _array(
+    key: str, values: list[Any], ways: Mapping[str, str], resolve: Resolve, known: Mapping[str, str]
+) -> list[Any]:
+    changed: list[Any] | None = None
+    for place, child in enumerate(values):
+        if isinstance(child, dict):
+            new = _inside(key, child, ways, resolve, known)
+        elif isinstance(child, str) and child in known and ways.get(key) == _URI:
+            new = known[child]
+        else:
+            continue
+        if new is not child:
+            if changed is None:
+                changed = list(values)
+            changed[place] = new
+    return changed if changed is not None else values
 
 
-def _below(type: str, key: str, child: Mapping[str, Any]) -> str:
-    """The definition's name for the value under `key`; empty where the definitions do not follow."""
-    given = child.get("resourceType")
-    if isinstance(given, str):
-        return given
-    if not type:
-        return ""
+def _linked(text: str, known: Mapping[str, str]) -> str:
+    return _LINK.sub(lambda link: link[1] + known.get(link[2], link[2]) + link[3], text) if "<" in text else text
+
+
+_URI = "uri"
+
+
+@lru_cache(maxsize=2048)
+def _ways(type: str) -> Mapping[str, str]:
+    """The definition's name for what is under each property of a type, `uri` for all its kinds; empty where it is unknown."""
     try:
-        found = definitions.element(type).properties.get(key)
+        properties = definitions.element(type).properties if type else {}
     except KeyError:
-        return ""
-    return found[0].type_name(found[1].code) if found else ""
-
-
-def _holds_uri(type: str, key: str) -> bool:
-    try:
-        found = definitions.element(type).properties.get(key) if type else None
-    except KeyError:
-        return False
-    return found is not None and found[1].code in _URI_TYPES
+        return {}
+    return {
+        key: _URI if ref.code in _URI_TYPES else element.type_name(ref.code)
+        for key, (element, ref) in properties.items()
+    }
 
 
 def pointers(value: Any) -> Iterator[str]:

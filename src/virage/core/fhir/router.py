@@ -94,11 +94,16 @@ def handle(service: FhirService, request: FhirRequest) -> FhirResponse:
 
 def dispatch(service: FhirService, request: FhirRequest) -> FhirResponse:
     """Find the handler and call it; raises VirageError for refusals. Entries of a bundle come through here too."""
+    return answering(service, request)(request, service)
+
+
+def answering(service: FhirService, request: FhirRequest) -> Handler:
+    """The handler of a request on this base: the room's own, where it overrides the standard one. Raises as `find`."""
     handler = find(service, request)
     override = service.overrides.get((request.interaction, request.type)) if service.overrides else None
     if override is None and service.overrides:
         override = service.overrides.get((request.interaction, "*"))
-    return (override or handler)(request, service)
+    return override or handler
 
 
 def default(request: FhirRequest, service: FhirService) -> FhirResponse:

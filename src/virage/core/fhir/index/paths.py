@@ -5,7 +5,7 @@ FHIRPath; `Unreadable` is raised for the rest, which `core.fhir.fhirpath` evalua
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from virage.core.fhir import definitions
@@ -157,6 +157,11 @@ def _step(places: list[_Place], segment: str) -> list[_Place]:
 
 def _with(step: Step, target: str = "", where: tuple[str, str] | None = None) -> Step:
     return Step(step.name, step.is_list, where or step.where, target or step.target, step.first)
+
+
+def untargeted(path: Path) -> Path:
+    """The same path to references, whatever type they point at: one that is not resolved yet does not say."""
+    return replace(path, steps=tuple(replace(step, target="") for step in path.steps))
 
 
 def values(path: Path, resource: dict[str, Any]) -> list[Any]:

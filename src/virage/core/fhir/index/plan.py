@@ -252,6 +252,15 @@ def _patient_leaf(rank: int) -> Leaf:
     return leaf
 
 
+def _pointer_leaf(rank: int) -> Leaf:
+    def leaf(value: Any, out: Entries) -> None:
+        target = value.get("reference") if type(value) is dict else value
+        if type(target) is str:
+            out.found.append((rank, target))
+
+    return leaf
+
+
 def _composite_leaf(plan: composites.Plan, key: int) -> Leaf:
     present = (key ^ _PRESENT) & MASK
     kind = plan.row.param.type if plan.row else ""
@@ -331,6 +340,7 @@ class Indexer:
         self.in_compartments = type_ == "Patient" or bool(patient_params(type_))
         ranks = {code: rank for rank, code in enumerate(patient_params(type_))}
         self._root = _Node()
+        self._filed = _Node()
         self._whole: list[tuple[frozenset[str], Leaf]] = []
         for param in params:
             if param.code in ("_id", "_lastUpdated"):
@@ -340,6 +350,9 @@ class Indexer:
             except paths.Unreadable:
                 self._whole.append((frozenset(), _evaluated_leaf(space, type_, param, ranks.get(param.code))))
                 continue
+            if param.code in ranks:
+                for path in found:
+                    self._filed.add(paths.untargeted(path), _pointer_leaf(ranks[param.code]))
             if param.code in aliases:
                 # Found by other parameters; only what puts the resource in a compartment is still looked at.
                 if param.code in ranks:
@@ -355,6 +368,7 @@ class Indexer:
                 if leaf is not None:
                     self._root.add(path, leaf)
         self._root.freeze()
+        self._filed.freeze()
 
     def _add_composite(self, type_: str, param: SearchParam, key: int) -> None:
         try:
@@ -369,6 +383,12 @@ class Indexer:
                 self._root.add(plan.base, _composite_leaf(plan, key))
             else:
                 self._whole.append((plan.gate, _composite_leaf(plan, key)))
+
+    def filed(self, resource: dict[str, Any]) -> list[str]:
+        """The references that may put it in a patient's compartment, as they are written, the most significant first."""
+        out = Entries()
+        _walk(self._filed, resource, out)
+        return out.patients
 
     def index(self, resource: dict[str, Any]) -> Entries:
         """The entries of a resource of this type."""

@@ -1,6 +1,7 @@
 """create, update, patch, delete; each also by criteria instead of an id."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from virage.core import db
@@ -14,7 +15,7 @@ from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import SHARED, FhirService, ingress
 
 if TYPE_CHECKING:
-    from virage.core.fhir.store import Version
+    from virage.core.fhir.store import Version, Write
 
 _PATCH_TRIES = 8
 
@@ -28,9 +29,7 @@ def create(request: FhirRequest, service: FhirService) -> FhirResponse:
     rule = rights.rule(request, service)
     resource = incoming(request, service)
     resource.pop("id", None)
-    text = request.headers.get("if-none-exist")
-    if text is None and any(name not in prefer.RESULT_PARAMETERS for name, _ in request.params):
-        text = request.query
+    text = _criteria(request)
 
     def make() -> FhirResponse:
         id = request.assigned_id or None
@@ -55,6 +54,21 @@ def create(request: FhirRequest, service: FhirService) -> FhirResponse:
 def update(request: FhirRequest, service: FhirService) -> FhirResponse:
     """PUT [type]/[id], which also creates. 200, 201, 400, 409, 412, 422."""
     rule = rights.rule(request, service)
+    resource = _addressed(request, service)
+    wanted = conditional.if_match(request)
+    return told(request, service, replace(request, service, rule, resource, wanted))
+
+
+def _criteria(request: FhirRequest) -> str | None:
+    """The criteria under which a create is not one."""
+    text = request.headers.get("if-none-exist")
+    if text is None and request.query and any(name not in prefer.RESULT_PARAMETERS for name, _ in request.params):
+        text = request.query
+    return text
+
+
+def _addressed(request: FhirRequest, service: FhirService) -> dict[str, Any]:
+    """The resource of the body, which has the id of the address."""
     resource = incoming(request, service)
     if resource.get("id") != request.id:
         raise Malformed(
@@ -63,8 +77,33 @@ def update(request: FhirRequest, service: FhirService) -> FhirResponse:
             issue="value",
             path=f"{request.type}.id",
         )
-    wanted = conditional.if_match(request)
-    return told(request, service, replace(request, service, rule, resource, wanted))
+    return resource
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A create or an update that rights and guards let pass, to be written with others; `rule` is yet to see the result."""
+
+    rule: Filter
+    write: "Write"
+
+
+def plan(request: FhirRequest, service: FhirService) -> Planned | None:
+    """What `create` or `update` would write for an entry of a transaction, refused as they do; None when there is more to it
+    than a write: criteria, or a rule that looks at what is replaced.
+    """
+    from virage.core.fhir.store import Write
+
+    rule = rights.rule(request, service)
+    if request.interaction == "create":
+        if not request.assigned_id or _criteria(request) is not None:
+            return None
+        resource = incoming(request, service)
+        resource.pop("id", None)
+        return Planned(rule, Write(resource, request.assigned_id))
+    if not isinstance(rule, Everything):
+        return None
+    return Planned(rule, Write(_addressed(request, service), request.id, True, conditional.if_match(request)))
 
 
 def update_where(request: FhirRequest, service: FhirService) -> FhirResponse:

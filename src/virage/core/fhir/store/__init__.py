@@ -3,6 +3,7 @@
 from virage.core.fhir.store.places import patient_key
 from virage.core.fhir.store.space import Space, space
 from virage.core.fhir.store.store import Store
+from virage.core.fhir.store.together import StaleAmong, Write
 from virage.core.fhir.store.version import Entry, HistoryPage, Page, Version
 from virage.core.fhir.store.writing import WRITTEN, StaleVersion
 
@@ -12,9 +13,11 @@ __all__ = [
     "HistoryPage",
     "Page",
     "Space",
+    "StaleAmong",
     "StaleVersion",
     "Store",
     "Version",
+    "Write",
     "patient_key",
     "space",
 ]

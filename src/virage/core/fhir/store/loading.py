@@ -1,6 +1,6 @@
 """Thousands of resources a second, by binary COPY: for the sandbox, imports and loaders."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -8,13 +8,10 @@ from typing import Any
 
 from virage.core import audit, db
 from virage.core.callers import Caller
-from virage.core.fhir.store import packing, statements
-from virage.core.fhir.store.pending import DURING_LOAD
+from virage.core.fhir.store import copying
+from virage.core.fhir.store.packing import Packed
 from virage.core.fhir.store.space import Space
-from virage.core.fhir.store.writing import Prepared, now, prepare, stamp
-
-_PACKERS = (packing.date, packing.string, packing.number)
-_CHUNK = 1 << 18
+from virage.core.fhir.store.writing import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +20,6 @@ class Loaded:
 
     written: int
     present: int
-
-
-Ready = dict[int, tuple[Prepared, dict[str, Any]]]
 
 
 def load(space: Space, resources: Iterable[dict[str, Any]], *, by: Caller, batch: int = 5000) -> Loaded:
@@ -38,95 +32,51 @@ def load(space: Space, resources: Iterable[dict[str, Any]], *, by: Caller, batch
     written = present = 0
     given = iter(resources)
     with ThreadPoolExecutor(1, "fhir-load") as ahead:
-        chunk = list(islice(given, batch))
-        ready = _prepare(space, chunk)
+        chunk = _prepare(space, list(islice(given, batch)))
         while chunk:
-            following = list(islice(given, batch))
-            coming = ahead.submit(_prepare, space, following)
+            coming = ahead.submit(_prepare, space, list(islice(given, batch)))
             with db.transaction():
-                done = _write(space, ready)
+                done = write(chunk)
                 if done:
                     audit.trace(by=by, action=f"{space.name}.load", title=f"{done} ressources")
             written += done
             present += len(chunk) - done
-            chunk, ready = following, coming.result()
+            chunk = coming.result()
     return Loaded(written, present)
 
 
-def _prepare(space: Space, resources: list[dict[str, Any]]) -> Ready:
-    ready: Ready = {}
-    for resource in resources:
-        prepared = prepare(space, resource, resource.get("id"), None)
-        ready.setdefault(prepared.rid, (prepared, resource))
-    return ready
+def _prepare(space: Space, resources: list[dict[str, Any]]) -> list[Packed]:
+    return [copying.ready(space, resource) for resource in resources]
 
 
-def _write(space: Space, ready: Ready) -> int:
-    given = [rid for rid, (_, resource) in ready.items() if "id" in resource]
-    if given:
-        for rid in _present(ready, given):
-            del ready[rid]
-    if not ready:
+def write(lines: list[Packed]) -> int:
+    """Write those that are not there yet, each once, in the transaction under way; gives how many."""
+    there = _present([line for line in lines if line.given])
+    fresh = []
+    for line in lines:
+        if line.rid not in there:
+            fresh.append(line)
+            if line.given:
+                there.add(line.rid)
+    if not fresh:
         return 0
-    updated = now()
-    lines = [prepared for prepared, _ in ready.values()]
-    # The index takes the batch in at once, sorted: several times less work than row by row.
-    with db.cursor() as cursor:
-        cursor.execute(f"SET LOCAL gin_pending_list_limit = '{DURING_LOAD}'")
-    _copy(
-        f"fhir_resource ({statements.COLUMNS})",
-        (
-            packing.resource(
-                line.compartment,
-                line.rid,
-                space.code,
-                line.code,
-                updated,
-                line.id,
-                line.tokens,
-                stamp(resource, line.id, 1, updated),
-            )
-            for line, resource in ready.values()
-        ),
-    )
-    for place, (table, columns, _) in enumerate(statements.NARROW):
-        pack: Any = _PACKERS[place]
-        if any(line.narrow[place] for line in lines):
-            _copy(
-                f"{table} (compartment, rid, {columns})",
-                (pack(line.compartment, line.rid, *row) for line in lines for row in line.narrow[place]),
-            )
-    if any(line.located for line in lines):
-        _copy(
-            "fhir_locator (rid, compartment)",
-            (packing.locator(line.rid, line.compartment) for line in lines if line.located),
-        )
-    with db.cursor() as cursor:
-        cursor.execute("SELECT gin_clean_pending_list('fhir_resource_tokens')")
-        cursor.execute("SET LOCAL gin_pending_list_limit TO DEFAULT")
-    return len(ready)
+    copying.await_merge()
+    copying.copy_in(fresh, now())
+    copying.locators_in(fresh)
+    copying.merge()
+    return len(fresh)
 
 
-def _copy(into: str, rows: Iterator[bytes]) -> None:
-    with db.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
-        waiting, size = [packing.HEADER], 0
-        for row in rows:
-            waiting.append(row)
-            size += len(row)
-            if size > _CHUNK:
-                copy.write(b"".join(waiting))
-                waiting, size = [], 0
-        copy.write(b"".join([*waiting, packing.TRAILER]))
-
-
-def _present(ready: Ready, rids: list[int]) -> set[int]:
+def _present(lines: list[Packed]) -> set[int]:
     """Which of these are in the store already, wherever they are."""
-    compartments = [ready[rid][0].compartment for rid in rids]
+    if not lines:
+        return set()
+    rids = [line.rid for line in lines]
     with db.cursor() as cursor:
         cursor.execute(
             "SELECT r.rid FROM unnest(%s::bigint[], %s::bigint[]) u(c, i)"
             " JOIN fhir_resource r ON r.compartment = u.c AND r.rid = u.i"
             " UNION SELECT rid FROM fhir_locator WHERE rid = ANY(%s)",
-            [compartments, rids, rids],
+            [[line.compartment for line in lines], rids, rids],
         )
         return {row[0] for row in cursor}

@@ -6,14 +6,15 @@ its bytes, big-endian.
 
 from functools import lru_cache
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8
 TRAILER = b"\xff\xff"
 _INT8 = 20  # the OID of the type
 
 _length = Struct(">i").pack
-_resource = Struct(">hiqiqihihiiiqi").pack
+_head = Struct(">hiqiqihihiii").pack
+_time = Struct(">q").pack
 _date = Struct(">hiqiqiqiqiq").pack
 _string = Struct(">hiqiqiqi").pack
 _number = Struct(">hiqiqiqididiqiq").pack
@@ -35,32 +36,67 @@ def bigints(values: list[int]) -> bytes:
     return bytes(_array(count)(20 + 12 * count, 1, 0, _INT8, count, 1, *pairs))
 
 
-def resource(
-    compartment: int, rid: int, space: int, code: int, updated: int, id_: str, tokens: list[int], body: bytes
-) -> bytes:
-    """A first version, in the order of `statements.COLUMNS`."""
+class Packed(NamedTuple):
+    """A first version as COPY takes it, table by table, but for the time: that is known when it is written.
+
+    `head`, `middle` and `tail` are what surrounds the two places of the time in the row of `fhir_resource`; `given` says that the
+    id came with the resource, so that it may be there already.
+    """
+
+    rid: int
+    compartment: int
+    given: bool
+    head: bytes
+    middle: bytes
+    tail: bytes
+    dates: bytes
+    strings: bytes
+    numbers: bytes
+    locator: bytes
+
+
+def pack(
+    compartment: int,
+    rid: int,
+    space: int,
+    code: int,
+    id_: str,
+    tokens: list[int],
+    narrow: tuple[list[Any], ...],
+    body: bytes,
+    mark: bytes,
+    given: bool,
+    located: bool,
+) -> Packed:
+    """The rows of a resource; `mark` stands in `body` where the instant goes, and is as long."""
     name = id_.encode()
-    return (
-        _resource(9, 8, compartment, 8, rid, 2, space, 2, code, 4, 1, 8, updated, len(name))
-        + name
-        + bigints(tokens)
-        + _length(len(body))
-        + body
+    before, _, after = body.partition(mark)
+    dates, strings, numbers = narrow
+    return Packed(
+        rid,
+        compartment,
+        given,
+        _head(9, 8, compartment, 8, rid, 2, space, 2, code, 4, 1, 8),
+        _length(len(name)) + name + bigints(tokens) + _length(len(body)) + before,
+        after,
+        b"".join([_date(5, 8, compartment, 8, rid, 8, k, 8, low, 8, high) for k, low, high in dates]),
+        b"".join([string(compartment, rid, *row) for row in strings]) if strings else b"",
+        b"".join(
+            [
+                _number(7, 8, compartment, 8, rid, 8, k, 8, low, 8, high, 8, unit_code, 8, unit)
+                for k, low, high, unit_code, unit in numbers
+            ]
+        ),
+        _locator(2, 8, rid, 8, compartment) if located else b"",
     )
 
 
-def date(compartment: int, rid: int, k: int, low: int, high: int) -> bytes:
-    return _date(5, 8, compartment, 8, rid, 8, k, 8, low, 8, high)
+def rows(packed: list[Packed], updated: int, instant: bytes) -> list[bytes]:
+    """The rows of `fhir_resource`, in the order of `statements.COLUMNS`, written at this time."""
+    time = _time(updated)
+    return [b"".join((each.head, time, each.middle, instant, each.tail)) for each in packed]
 
 
 def string(compartment: int, rid: int, k: int, folded: str, exact: str) -> bytes:
     one, two = folded.encode(), exact.encode()
     return _string(5, 8, compartment, 8, rid, 8, k, len(one)) + one + _length(len(two)) + two
-
-
-def number(compartment: int, rid: int, k: int, low: float, high: float, code: int, unit: int) -> bytes:
-    return _number(7, 8, compartment, 8, rid, 8, k, 8, low, 8, high, 8, code, 8, unit)
-
-
-def locator(rid: int, compartment: int) -> bytes:
-    return _locator(2, 8, rid, 8, compartment)

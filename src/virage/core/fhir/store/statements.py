@@ -122,3 +122,39 @@ SET_LOCATOR = (
     "INSERT INTO fhir_locator (rid, compartment) VALUES (%s, %s)"
     " ON CONFLICT (rid) DO UPDATE SET compartment = EXCLUDED.compartment"
 )
+
+# ── many at once ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_HELD = "SELECT r.rid, r.version, r.compartment, r.body IS NULL FROM"
+HOLD = (
+    f"{_HELD} unnest(%s::bigint[], %s::bigint[]) u(c, i) JOIN fhir_resource r ON r.compartment = u.c AND r.rid = u.i"
+    " ORDER BY r.compartment, r.rid FOR UPDATE OF r"
+)
+HOLD_LOCATED = (
+    f"{_HELD} fhir_locator l JOIN fhir_resource r ON r.compartment = l.compartment AND r.rid = l.rid WHERE l.rid = ANY(%s)"
+    " ORDER BY r.compartment, r.rid FOR UPDATE OF r"
+)
+ADD_LOCATORS = (
+    "INSERT INTO fhir_locator (rid, compartment) SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
+    " ON CONFLICT (rid) DO UPDATE SET compartment = fhir_locator.compartment"
+    " WHERE fhir_locator.compartment = EXCLUDED.compartment"
+)
+
+
+@lru_cache(maxsize=1)
+def replace_many() -> str:
+    """The next versions of rows that this transaction holds: arrays of compartments, row ids; the time; arrays of tokens as
+    PostgreSQL writes an array, of bodies.
+    """
+    parts = [
+        "u AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY u(compartment, rid, place))",
+        "kept AS (INSERT INTO fhir_version (compartment, rid, version, space, type, updated, id, body)"
+        " SELECT r.compartment, r.rid, r.version, r.space, r.type, r.updated, r.id, r.body"
+        " FROM u JOIN fhir_resource r USING (compartment, rid))",
+        *_cleared("u"),
+    ]
+    return (
+        f"WITH {', '.join(parts)} UPDATE fhir_resource n SET version = n.version + 1, updated = %s, tokens = v.tokens::bigint[],"
+        " body = v.body FROM u JOIN unnest(%b::text[], %b::bytea[]) WITH ORDINALITY v(tokens, body, place) USING (place)"
+        " WHERE n.compartment = u.compartment AND n.rid = u.rid"
+    )

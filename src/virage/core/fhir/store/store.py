@@ -6,10 +6,12 @@ from typing import Any
 
 from virage.core.access import Facts, Filter
 from virage.core.callers import Caller
-from virage.core.fhir.store import reading, writing
+from virage.core.fhir.index import indexer
+from virage.core.fhir.store import reading, together, writing
 from virage.core.fhir.store.history import history
 from virage.core.fhir.store.loading import Loaded, load
 from virage.core.fhir.store.space import Space
+from virage.core.fhir.store.together import Write
 from virage.core.fhir.store.version import HistoryPage, Page, Version
 
 
@@ -107,9 +109,17 @@ class Store:
 
         return search(self.space, type, params, access=access, count=count, cursor=cursor, total=total, sort=sort)
 
-    def new_id(self, resource: dict[str, Any]) -> str:
-        """An id for a resource that `create` will be given with it: a transaction settles its references first."""
-        return writing.new_id(self.space, resource)
+    def write(self, writes: list[Write], *, by: Caller) -> list[Version]:
+        """Many creates and updates together. See `together.write`."""
+        return together.write(self.space, writes, by=by)
+
+    def new_id(self, type: str, patients: list[str]) -> str:
+        """An id for a resource that will be written with it; `patients` are the logical ids of those it concerns."""
+        return writing.new_id(self.space, type, patients)
+
+    def filed(self, resource: dict[str, Any]) -> list[str]:
+        """Its references that may point at a patient it concerns, the most significant first."""
+        return indexer(self.space.code, writing.resource_type(resource)).filed(resource)
 
     def facts(self, resource: dict[str, Any] | Version) -> Facts:
         """What access rules may know of a resource."""

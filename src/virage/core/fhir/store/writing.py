@@ -22,6 +22,9 @@ WRITTEN = "fhir.written"
 """The event of every write: {space, type, id, version, interaction, patient}."""
 
 
+STALE = "La ressource a changé depuis que vous l'avez lue : relisez-la, puis refaites votre modification."
+
+
 class StaleVersion(VirageError):
     """Somebody wrote the resource since the caller read it."""
 
@@ -111,9 +114,11 @@ def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: st
     )
 
 
-def new_id(space: Space, resource: dict[str, Any]) -> str:
-    """An id for a resource that is not written yet, which carries the compartment that it will have."""
-    return prepare(space, resource, None, None).id
+def new_id(space: Space, type_: str, patients: list[str]) -> str:
+    """An id for a resource that is not written yet, which carries the compartment of the first of its patients."""
+    if patients and places.has_compartments(type_):
+        return places.encode(places.patient_key(patients[0]))
+    return places.encode(places.random_key())
 
 
 def bucketed(
@@ -134,12 +139,17 @@ def bucketed(
 
 def stamp(resource: dict[str, Any], id_: str, version: int, updated: int) -> bytes:
     """The JSON to store and serve: the resource with its id, version and time."""
+    return stamped(resource, id_, version, instant(updated))
+
+
+def stamped(resource: dict[str, Any], id_: str, version: int, at: str) -> bytes:
+    """The same, with the instant as it is to be written."""
     meta = resource.get("meta")
     given = meta if type(meta) is dict else {}
     whole = {
         "resourceType": resource["resourceType"],
         "id": id_,
-        "meta": {**given, "versionId": str(version), "lastUpdated": instant(updated)},
+        "meta": {**given, "versionId": str(version), "lastUpdated": at},
     }
     for key, value in resource.items():
         if key not in whole:
@@ -151,7 +161,8 @@ def _arrays(prepared: Prepared) -> list[Any]:
     return [list(column) for rows in prepared.narrow if rows for column in zip(*rows, strict=True)]
 
 
-def _traced(by: Caller, space: Space, verb: str, prepared: Prepared) -> tuple[Any, ...]:
+def traced(by: Caller, space: Space, verb: str, prepared: Prepared) -> audit.Row:
+    """The trace of a write, as `audit.INSERT` takes it."""
     return audit.row(
         by=by,
         action=f"{space.name}.{verb}",
@@ -211,7 +222,7 @@ def _create(
     values += row
     values += _arrays(prepared)
     if trace:
-        values += _traced(by, space, "create", prepared)
+        values += traced(by, space, "create", prepared)
     statement = statements.insert(prepared.kept, prepared.located, trace)
     if not _run(statement, values, space, "create", prepared, 1, event):
         return None
@@ -262,9 +273,7 @@ def update(
     for _ in range(_ATTEMPTS):
         current = locate(space, type_, id_)
         if if_match is not None and (current is None or current[0] != if_match):
-            raise StaleVersion(
-                "La ressource a changé depuis que vous l'avez lue : relisez-la, puis refaites votre modification."
-            )
+            raise StaleVersion(STALE)
         if current is None:
             written = _create(space, resource, by, id_, patient, event, trace)
         else:
@@ -290,21 +299,26 @@ def _replace(
 ) -> Version | None:
     version, compartment, deleted = current
     prepared = prepare(space, resource, id_, patient)
-    if not prepared.patient and prepared.type != "Patient" and prepared.compartment != compartment:
-        # It no longer concerns a patient, or never did: it may stay where it is.
-        prepared = at(prepared, compartment)
+    prepared = staying(prepared, compartment)
     updated = now()
     body = stamp(resource, id_, version + 1, updated)
     written = Version(prepared.type, id_, version + 1, moment(updated), body, prepared.compartment, created=deleted)
     if prepared.compartment != compartment:
-        return written if _move(space, prepared, compartment, written, updated, by, event, trace) else None
+        return written if move(space, prepared, compartment, written, updated, by, event, trace) else None
     values: list[Any] = [compartment, prepared.rid, version, version + 1, updated, prepared.tokens, body]
     values += _arrays(prepared)
     if trace:
-        values += _traced(by, space, "update", prepared)
+        values += traced(by, space, "update", prepared)
     statement = statements.replace(prepared.kept, not deleted, trace)
     done = _run(statement, values, space, "update", prepared, version + 1, event)
     return written if done else None
+
+
+def staying(prepared: Prepared, compartment: int) -> Prepared:
+    """The same, where it is already if it no longer concerns a patient, or never did."""
+    if prepared.patient or prepared.type == "Patient" or prepared.compartment == compartment:
+        return prepared
+    return at(prepared, compartment)
 
 
 def at(prepared: Prepared, compartment: int) -> Prepared:
@@ -325,7 +339,7 @@ def at(prepared: Prepared, compartment: int) -> Prepared:
     )
 
 
-def _move(
+def move(
     space: Space,
     prepared: Prepared,
     old: int,
@@ -353,7 +367,7 @@ def _move(
         ]
         values += _arrays(prepared)
         if trace:
-            values += _traced(by, space, "update", prepared)
+            values += traced(by, space, "update", prepared)
         with db.cursor() as cursor:
             cursor.execute(statements.MOVE_VERSIONS, [old, prepared.rid, new])
             cursor.execute(statements.SET_LOCATOR, [prepared.rid, new])
@@ -390,7 +404,7 @@ def delete(
         values: list[Any] = [compartment, rid, version, version + 1, updated, None, None]
         prepared = Prepared(type_, id_, code, rid, compartment, "", False, [], ([], [], []), (False, False, False))
         if trace:
-            values += _traced(by, space, "delete", prepared)
+            values += traced(by, space, "delete", prepared)
         statement = statements.replace(prepared.kept, True, trace)
         if _run(statement, values, space, "delete", prepared, version + 1, event):
             return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
