@@ -55,6 +55,16 @@ def word(text: str) -> str:
     return "w" + text
 
 
+def stem(text: str) -> str:
+    """A word of what people read in the resource, by its stem."""
+    return "t" + text
+
+
+def cell(level: int, north: int, east: int) -> str:
+    """A square of the globe, for positions."""
+    return f"g{level}/{north}/{east}"
+
+
 def present(type_: str = "") -> str:
     """That there is a value; for a reference, one to this type ("" when it does not say)."""
     return "?" + type_

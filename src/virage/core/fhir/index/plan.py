@@ -12,7 +12,7 @@ from typing import Any
 
 from virage.core.fhir import definitions, json
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import calendar, composites, forms, keys, pairs, paths
+from virage.core.fhir.index import calendar, composites, forms, keys, pairs, paths, positions, prose
 from virage.core.fhir.index.aliases import Alias, widely
 from virage.core.fhir.index.recent import LONGEST, Recent
 from virage.core.fhir.index.strings import fold, words
@@ -284,6 +284,34 @@ def _composite_leaf(plan: composites.Plan, key: int) -> Leaf:
     return leaf
 
 
+def _position_leaf(key: int) -> Leaf:
+    present = (key ^ _PRESENT) & MASK
+
+    def leaf(value: Any, out: Entries) -> None:
+        place = positions.position(value)
+        if place is not None:
+            out.tokens.update((key ^ keys.value_hash(form)) & MASK for form in positions.forms_of(*place))
+            out.tokens.add(present)
+            out.numbers.add((key & MASK, *place, keys.value_hash(""), keys.value_hash("")))
+
+    return leaf
+
+
+def _prose_leaf(space: int, type_: str) -> Leaf:
+    text_key, content_key = (keys.param_hash(space, type_, each) for each in (prose.TEXT, prose.CONTENT))
+
+    def leaf(resource: Any, out: Entries) -> None:
+        add = out.tokens.add
+        for text in prose.texts(resource, type_):
+            for hashed in prose.hashes(text):
+                add((content_key ^ hashed) & MASK)
+        if "text" in resource:
+            for hashed in prose.hashes(prose.narrative(resource)):
+                add((text_key ^ hashed) & MASK)
+
+    return leaf
+
+
 def _pair_leaf(pair: pairs.Pair, key: int) -> Leaf:
     def leaf(resource: Any, out: Entries) -> None:
         for own, first, second in pairs.entries(pair, key, resource):
@@ -329,6 +357,8 @@ def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int
         return _uri_leaf(key)
     if param.type == "reference":
         return _reference_leaf(space, key, rank, widely(param))
+    if param.code == "near":
+        return _position_leaf(key)
     return None
 
 
@@ -367,6 +397,7 @@ class Indexer:
                 leaf = bind(space, type_, param, path, ranks.get(param.code), key)
                 if leaf is not None:
                     self._root.add(path, leaf)
+        self._whole.append((frozenset(), _prose_leaf(space, type_)))
         self._root.freeze()
         self._filed.freeze()
 

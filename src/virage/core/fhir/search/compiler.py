@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from virage.core.access import Filter
 from virage.core.fhir.index import params_of, patient_params
 from virage.core.fhir.index.forms import REFERENCE
-from virage.core.fhir.search import chains, conditions, filtering
+from virage.core.fhir.search import chains, conditions, filtering, lists, nearby, prose
 from virage.core.fhir.search.composites import composite
 from virage.core.fhir.search.context import Context, missing, split
 from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
@@ -23,6 +23,13 @@ class Compiled:
     ids: list[str] | None = None
     used: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+
+    def keep(self, ids: list[str]) -> None:
+        """Only resources with these ids."""
+        self.ids = ids if self.ids is None else [each for each in self.ids if each in set(ids)]
+
+
+_SPECIAL = frozenset(["_filter", "_list", "_text", "_content", "_query"])
 
 
 class Compiler:
@@ -76,22 +83,42 @@ class Compiler:
             wanted = [each for each in split(value) if each]
             if not wanted:
                 raise bad_value("_id", "la valeur est vide.")
-            out.ids = wanted if out.ids is None else [each for each in out.ids if each in wanted]
+            out.keep(wanted)
             return True
-        if code == "_filter" and not modifier:
-            out.parts += filtering.filtered(self._tools, type_, value, depth)
+        if code in _SPECIAL:
+            if modifier:
+                raise bad_modifier(code, modifier, "aucun")
+            self._special(type_, code, value, out, depth)
             return True
         if code == "_lastUpdated":
             out.parts.append(conditions.updated(value, modifier, self.now))
             return True
         param = params_of(self.space, type_).get(code)
-        if param is None or param.type == "special":
+        if param is None or (param.type == "special" and code != "near"):
             return False
         context = Context(self.space, type_, param)
+        if code == "near":
+            out.parts.append(nearby.near(context, value, modifier))
+            return True
         out.parts.append(self.condition(context, modifier, value))
         if param.type == "reference":
             _confine(type_, code, modifier, value, out)
         return True
+
+    def _special(self, type_: str, code: str, value: str, out: Compiled, depth: int) -> None:
+        if code == "_filter":
+            out.parts += filtering.filtered(self._tools, type_, value, depth)
+        elif code == "_list":
+            out.keep(lists.listed(self.space, type_, value, self.rule))
+        elif code == "_query":
+            raise BadSearch(
+                "Aucune recherche nommée (« _query ») n'est servie ici : donnez les paramètres eux-mêmes.",
+                code="FHIR.SEARCH_UNSERVED",
+                issue="not-supported",
+                path="_query",
+            )
+        else:
+            out.parts.append(prose.prose(self.space, type_, code, value))
 
     def condition(self, context: Context, modifier: str, value: str) -> Sql:
         """The condition of one parameter."""

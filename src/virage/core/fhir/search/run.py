@@ -91,7 +91,7 @@ def _one_type(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[C
     if condition is FALSE or rows == ():
         return compiled, None
     compartment = compiled.compartment if rows is None else None
-    sort = sort_keys(space.code, type_, asked.sort)
+    sort = sort_keys(space.code, type_, asked.sort, asked.conditions)
     return compiled, Query(space.code, (code,), condition, compartment, rows, sort)
 
 

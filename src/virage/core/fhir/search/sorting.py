@@ -1,5 +1,6 @@
 """Sort keys as SQL expressions that are never NULL: what has no value comes last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from virage.core.fhir.index import params_of, paths
 from virage.core.fhir.index.dates import EARLIEST, LATEST
 from virage.core.fhir.index.forms import CANONICAL
 from virage.core.fhir.index.keys import value_hash
+from virage.core.fhir.index.prose import CONTENT, TEXT, words
 from virage.core.fhir.index.strings import MAX
 from virage.core.fhir.search.context import BUCKET, Context
 from virage.core.fhir.search.errors import BadSearch
@@ -35,11 +37,30 @@ class SortKey:
     kind: type | tuple[type, ...]
 
 
-def sort_keys(space: int, type_: str, asked: list[tuple[str, bool]]) -> tuple[SortKey, ...]:
-    """The keys asked for. Raises BadSearch on an unknown or unsortable parameter."""
+def sort_keys(
+    space: int, type_: str, asked: list[tuple[str, bool]], conditions: Sequence[tuple[str, str]] = ()
+) -> tuple[SortKey, ...]:
+    """The keys asked for; `_score` ranks by the words sought among the conditions. Raises BadSearch on an unknown or
+    unsortable parameter.
+    """
     if len(asked) > MAX_KEYS:
         raise BadSearch(f"Un tri compte {MAX_KEYS} clés au plus.", code="FHIR.SEARCH_SORT", path="_sort")
-    return tuple(_key(space, type_, name, descending) for name, descending in asked)
+    return tuple(
+        _score(conditions, descending) if name == "_score" else _key(space, type_, name, descending)
+        for name, descending in asked
+    )
+
+
+def _score(conditions: Sequence[tuple[str, str]], reverse: bool) -> SortKey:
+    """How well the text of a resource answers, by PostgreSQL's full text in French: the best first."""
+    sought = [word for name, value in conditions if name in (TEXT, CONTENT) for word in words(value)]
+    if not sought:
+        raise BadSearch(
+            "On trie par « _score » une recherche par « _text » ou « _content ».", code="FHIR.SEARCH_SORT", path="_sort"
+        )
+    document = "jsonb_to_tsvector('french', convert_from(r.body, 'UTF8')::jsonb, '[\"string\"]')"
+    text = f"ts_rank({document}, websearch_to_tsquery('french', %s::text))::float8"
+    return SortKey(text, (" or ".join(sought),), not reverse, "float8", (float, int))
 
 
 def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
