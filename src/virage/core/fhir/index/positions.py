@@ -13,6 +13,7 @@ SIZES = (8.0, 1.0, 1 / 8, 1 / 64)
 RADIUS = 6_371_008.8
 """Mean radius of the Earth in metres (IUGG)."""
 _MOST = 40
+_SLACK = 1e-9
 
 
 def position(value: Any) -> tuple[float, float] | None:
@@ -33,11 +34,12 @@ def forms_of(north: float, east: float) -> list[str]:
 
 def forms_within(north: float, east: float, distance: float) -> list[str] | None:
     """Squares that hold every position within so many metres; None when they would be too many."""
-    reach = math.degrees(distance / RADIUS)
+    # A tenth of a millimetre more, for what is lost in rounding.
+    reach = math.degrees(distance / RADIUS) + _SLACK
     south, top = max(north - reach, -90.0), min(north + reach, 90.0)
     # At its widest, the circle leaves its meridian by this; around a pole it goes through all of them.
     ratio = math.sin(min(reach, 90) * math.pi / 180) / max(math.cos(math.radians(north)), 1e-12)
-    wide = 180.0 if reach >= 90 or top >= 90 or south <= -90 or ratio >= 1 else math.degrees(math.asin(ratio))
+    wide = 180.0 if reach >= 90 or top >= 90 or south <= -90 or ratio >= 1 else math.degrees(math.asin(ratio)) + _SLACK
     for level in range(len(SIZES) - 1, -1, -1):
         size = SIZES[level]
         rows = range(math.floor(south / size), math.floor(top / size) + 1)
