@@ -1,7 +1,6 @@
 """A house served as its operator serves it, for programs of others that speak to it as they speak to any FHIR server."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -36,10 +35,7 @@ class House(Running):
         return self.home / "keys" / f"{CLIENT}.client-key.json"
 
     def register(self) -> "House":
-        environment = {**self.environment, "DJANGO_SETTINGS_MODULE": "virage.site.settings"}
-        done = subprocess.run([sys.executable, "-c", _MAKE], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        self.bearer = done.stdout.split()[-1]
+        self.bearer = self.script(_MAKE).split()[-1]
         return self
 
 

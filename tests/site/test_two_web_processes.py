@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 
 import psycopg
@@ -38,13 +36,6 @@ revoke_token(by=system("test"), jti=json.loads(base64.urlsafe_b64decode(part + "
 """
 
 
-def script(house: Running, code: str, *words: str) -> str:
-    environment = {**house.environment, "DJANGO_SETTINGS_MODULE": "virage.site.settings"}
-    done = subprocess.run([sys.executable, "-c", code, *words], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def pair(home):
     house = Running(home, VIRAGE_WORKERS="2", VIRAGE_THREADS="2").start()
@@ -59,7 +50,7 @@ def statuses(house: Running, path: str, token: str) -> list[int]:
 
 
 def test_two_are_one(pair, home):
-    token, made = json.loads(script(pair, MAKE).splitlines()[-1])
+    token, made = json.loads(pair.script(MAKE).splitlines()[-1])
     address = f"/fhir/Observation/{made}"
     assert set(statuses(pair, address, token)) == {200}
     web = {pid for pid, line in pair.tree().items() if "multiprocessing.spawn" in line}
@@ -84,12 +75,12 @@ def test_two_are_one(pair, home):
             time.sleep(0.05)
         assert traced == ASKED
 
-    script(pair, REVOKE, token)
+    pair.script(REVOKE, token)
     assert set(statuses(pair, address, token)) == {401}
 
 
 def test_what_waits_to_be_traced_is_written_at_the_end(pair, home):
-    token, made = json.loads(script(pair, MAKE).splitlines()[-1])
+    token, made = json.loads(pair.script(MAKE).splitlines()[-1])
     with psycopg.connect(**Server(locate(home)).parameters(), autocommit=True) as connection:
         before = connection.execute("SELECT count(*) FROM audit_trace WHERE action = 'fhir.read'").fetchone()[0]
     assert set(statuses(pair, f"/fhir/Observation/{made}", token)) == {200}

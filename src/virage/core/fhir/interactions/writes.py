@@ -142,20 +142,21 @@ def patch(request: FhirRequest, service: FhirService) -> FhirResponse:
     rule = rights.rule(request, service)
     change = patching.parse(request)
     wanted = conditional.if_match(request)
-    for _ in range(_PATCH_TRIES):
-        current = reads.found(service.store.read(request.type, request.id), request)
-        rights.admit(rule, service, current)
-        if wanted is not None and wanted != current.version:
-            raise stale(current.version)
-        resource = change(json.loads(current.body))
-        unmoved(resource, request)
-        check(resource, service)
-        watch(resource, request, service)
+    for attempt in range(_PATCH_TRIES):
         try:
-            return told(request, service, replace(request, service, rule, resource, current.version, current))
+            with service.store.in_turn(request.type, request.id, attempt > 0):
+                current = reads.found(service.store.read(request.type, request.id), request)
+                rights.admit(rule, service, current)
+                if wanted is not None and wanted != current.version:
+                    raise stale(current.version)
+                resource = change(json.loads(current.body))
+                unmoved(resource, request)
+                check(resource, service)
+                watch(resource, request, service)
+                return told(request, service, replace(request, service, rule, resource, current.version, current))
         except VirageError as error:
             # Someone else wrote in between: patch what they wrote, unless the client had named its version.
-            if error.status != 412 or wanted is not None or request.inside_transaction:
+            if error.status != 412 or wanted is not None:
                 raise
     raise PreconditionFailed("Cette ressource change trop vite en ce moment : recommencez.")
 

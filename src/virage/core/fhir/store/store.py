@@ -1,6 +1,7 @@
 """The store of one space, as rooms see it."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +62,10 @@ class Store:
     ) -> Version | None:
         """Mark as deleted; the version that says so, None when there was nothing to delete. Past versions stay."""
         return writing.delete(self.space, type, id, by=by, if_match=if_match, event=event, trace=trace)
+
+    def in_turn(self, type: str, id: str, again: bool) -> AbstractContextManager[None]:
+        """Around a read and the write that follows from it: with `again`, nobody else writes the resource meanwhile."""
+        return writing.in_turn(self.space, type, id, again)
 
     def read(self, type: str, id: str) -> Version | None:
         """The current version, `deleted` perhaps; None when there never was one."""

@@ -1,6 +1,8 @@
 """Create, update, delete: one statement each (an update first reads the version it replaces)."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -248,6 +250,20 @@ def _execute(statement: str, values: list[Any]) -> bool:
         return cursor.fetchone() is not None
 
 
+@contextmanager
+def in_turn(space: Space, type_: str, id_: str, again: bool) -> Iterator[None]:
+    """Once a race was lost (`again`), the resource is held from other writers first, so that each has its turn."""
+    if not again:
+        yield
+        return
+    with db.transaction():
+        current = locate(space, type_, id_)
+        if current is not None:
+            with db.cursor() as cursor:
+                cursor.execute(statements.HOLD, [current[1], keys.row_id(space.code, type_, id_)])
+        yield
+
+
 def update(
     space: Space,
     resource: dict[str, Any],
@@ -270,16 +286,17 @@ def update(
             "Une mise à jour porte l'identifiant de la ressource.", code="FHIR.ID", path="id", issue="required"
         )
     places.check_id(id_)
-    for _ in range(_ATTEMPTS):
-        current = locate(space, type_, id_)
-        if if_match is not None and (current is None or current[0] != if_match):
-            raise StaleVersion(STALE)
-        if current is None:
-            written = _create(space, resource, by, id_, patient, event, trace)
-        else:
-            written = _replace(space, resource, by, id_, current, patient, event, trace)
-        if written is not None:
-            return written
+    for attempt in range(_ATTEMPTS):
+        with in_turn(space, type_, id_, attempt > 0):
+            current = locate(space, type_, id_)
+            if if_match is not None and (current is None or current[0] != if_match):
+                raise StaleVersion(STALE)
+            if current is None:
+                written = _create(space, resource, by, id_, patient, event, trace)
+            else:
+                written = _replace(space, resource, by, id_, current, patient, event, trace)
+            if written is not None:
+                return written
     raise Conflict(
         "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
         code="FHIR.BUSY",
@@ -392,22 +409,25 @@ def delete(
     Its past versions stay readable. Raises StaleVersion (412) when `if_match` is not the current version.
     """
     code = places.type_code(type_)
-    for _ in range(_ATTEMPTS):
-        current = locate(space, type_, id_)
-        if current is not None and if_match is not None and current[0] != if_match:
-            raise StaleVersion("La ressource a changé depuis que vous l'avez lue : relisez-la avant de la supprimer.")
-        if current is None or current[2]:
-            return None
-        version, compartment, _ = current
-        updated = now()
-        rid = keys.row_id(space.code, type_, id_)
-        values: list[Any] = [compartment, rid, version, version + 1, updated, None, None]
-        prepared = Prepared(type_, id_, code, rid, compartment, "", False, [], ([], [], []), (False, False, False))
-        if trace:
-            values += traced(by, space, "delete", prepared)
-        statement = statements.replace(prepared.kept, True, trace)
-        if _run(statement, values, space, "delete", prepared, version + 1, event):
-            return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
+    for attempt in range(_ATTEMPTS):
+        with in_turn(space, type_, id_, attempt > 0):
+            current = locate(space, type_, id_)
+            if current is not None and if_match is not None and current[0] != if_match:
+                raise StaleVersion(
+                    "La ressource a changé depuis que vous l'avez lue : relisez-la avant de la supprimer."
+                )
+            if current is None or current[2]:
+                return None
+            version, compartment, _ = current
+            updated = now()
+            rid = keys.row_id(space.code, type_, id_)
+            values: list[Any] = [compartment, rid, version, version + 1, updated, None, None]
+            prepared = Prepared(type_, id_, code, rid, compartment, "", False, [], ([], [], []), (False, False, False))
+            if trace:
+                values += traced(by, space, "delete", prepared)
+            statement = statements.replace(prepared.kept, True, trace)
+            if _run(statement, values, space, "delete", prepared, version + 1, event):
+                return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
     raise Conflict(
         "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
         code="FHIR.BUSY",
