@@ -77,7 +77,7 @@ def test_the_cases_through_the_door(door):
     valid = sum(all(run.agrees for run in runs) for runs in found)
     same = sum(all(run.same_path for run in runs) for runs in found)
     for refused in door.refused:
-        print(*refused)  # shown where the test fails
+        print("REFUSED", *refused)  # shown where the test fails
     for run in (run for runs in found for run in runs if not run.same_path):
         print(run.agrees, run.case, run.run, run.valid, run.path, *run.ours[:1])
     assert valid >= RATCHET["validator.http.validity"]

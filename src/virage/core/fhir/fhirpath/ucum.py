@@ -1,7 +1,7 @@
 """Units of measure by UCUM: reading a code, and its exact size in base units.
 
-Facts from the UCUM specification (Regenstrief Institute, version 2.1), restricted to the units met in care, and to what
-can be converted by a factor, or by a factor and an offset for temperatures. Substance amounts (`mol`), arbitrary units
+Facts from the UCUM specification (Regenstrief Institute, version 2.1), converted by a factor, or by a factor
+and an offset for temperatures; the other scales are known, and compare with themselves alone. Substance amounts (`mol`), arbitrary units
 (`[IU]`…) and equivalents keep a dimension of their own.
 """
 
@@ -63,6 +63,34 @@ _BASE = frozenset(
         "[AU]",
         "[BAU]",
         "[gdr'U]",
+        # Scales that are not linear: known, and not converted.
+        "[pH]",
+        "[hnsf'U]",
+        "[hp'_X]",
+        "[hp'_C]",
+        "[hp'_M]",
+        "[hp'_Q]",
+        "[hp_X]",
+        "[hp_C]",
+        "[hp_M]",
+        "[hp_Q]",
+        "[kp_X]",
+        "[kp_C]",
+        "[kp_M]",
+        "[kp_Q]",
+        "[NTU]",
+        "[FNU]",
+        "[IR]",
+        "[m/s2/Hz^0.5]",
+        "%[slope]",
+        "[degRe]",
+        "B[SPL]",
+        "B[V]",
+        "B[mV]",
+        "B[uV]",
+        "B[10.nV]",
+        "B[W]",
+        "B[kW]",
         "bit",
         "B",
         "eq",
@@ -108,9 +136,50 @@ _UNITS: dict[str, tuple[str, str, bool]] = {
     "[drp]": ("1/20", "mL", False), "[degR]": ("5/9", "K", False), "[Btu]": ("1055.05585262", "J", False),
     "[HP]": ("745.69987158227022", "W", False), "[IU]": ("1", "[iU]", True), "[pi]": ("3.1415926535897932385", "1", False),
     "[c]": ("299792458", "m/s", True), "[g]": ("9.80665", "m/s2", True), "[PRU]": ("1", "mm[Hg].s/mL", False),
-    "[wood'U]": ("1", "mm[Hg].min/L", False), "by": ("1", "B", True), "Np": ("1", "1", True),
+    "[wood'U]": ("1", "mm[Hg].min/L", False), "By": ("8", "bit", True), "Np": ("1", "1", True),
+    # Less met in care, but UCUM has them, and R4 lists them among its common units.
+    "gon": ("0.9", "deg", False), "circ": ("6.2831853071795864769", "rad", False),
+    "sph": ("12.566370614359172954", "sr", False), "mho": ("1", "S", True), "gf": ("9.80665", "g.m/s2", True),
+    "Gal": ("1", "cm/s2", True), "Ky": ("1", "cm-1", True), "Bi": ("10", "A", True), "Oe": ("79.577471545947667884", "A/m", True),
+    "Mx": ("0.00000001", "Wb", True), "Gb": ("0.79577471545947667884", "A", True), "sb": ("1", "cd/cm2", True),
+    "Lmb": ("0.31830988618379067154", "cd/cm2", True), "ph": ("0.0001", "lx", True), "att": ("98066.5", "Pa", False),
+    "b": ("100", "fm2", True), "Ao": ("0.1", "nm", False), "AU": ("149597.870691", "Mm", False), "pc": ("30856780000000000", "m", True),
+    "[ly]": ("31557600", "s.[c]", True), "bit_s": ("1", "1", False), "Bd": ("1", "s-1", True), "tex": ("1", "g/km", True),
+    "[den]": ("1/9", "g/km", False), "[S]": ("1/10000000000000", "s", False), "[h]": ("6.62607015e-34", "J.s", True),
+    "[k]": ("1.380649e-23", "J/K", True), "[eps_0]": ("8.8541878128e-12", "F/m", True), "[mu_0]": ("0.0000012566370614359172954", "N/A2", True),
+    "[e]": ("1.602176634e-19", "C", True), "[m_e]": ("9.1093837015e-28", "g", True), "[m_p]": ("1.67262192369e-24", "g", True),
+    "[G]": ("6.67430e-11", "m3.kg-1.s-2", True), "[fth_i]": ("6", "[ft_i]", False), "[kn_i]": ("1", "[nmi_i]/h", False),
+    "[syd_i]": ("1", "[yd_i]2", False), "[cyd_i]": ("1", "[yd_i]3", False), "[bf_i]": ("144", "[in_i]3", False),
+    "[cr_i]": ("128", "[ft_i]3", False), "[mil_i]": ("0.001", "[in_i]", False), "[cml_i]": ("0.00000078539816339744830962", "[in_i]2", False),
+    "[hd_i]": ("4", "[in_i]", False), "[mesh_i]": ("1", "[in_i]-1", False), "[ft_us]": ("1200/3937", "m", False),
+    "[yd_us]": ("3", "[ft_us]", False), "[rd_us]": ("16.5", "[ft_us]", False), "[ch_us]": ("4", "[rd_us]", False),
+    "[lk_us]": ("1/100", "[ch_us]", False), "[rch_us]": ("100", "[ft_us]", False), "[rlk_us]": ("1/100", "[rch_us]", False),
+    "[fth_us]": ("6", "[ft_us]", False), "[fur_us]": ("40", "[rd_us]", False), "[mi_us]": ("8", "[fur_us]", False),
+    "[acr_us]": ("160", "[rd_us]2", False), "[srd_us]": ("1", "[rd_us]2", False), "[smi_us]": ("1", "[mi_us]2", False),
+    "[sct]": ("1", "[mi_us]2", False), "[twp]": ("36", "[sct]", False), "[mil_us]": ("0.001", "[in_us]", False),
+    "[in_br]": ("2.539998", "cm", False), "[ft_br]": ("12", "[in_br]", False), "[yd_br]": ("3", "[ft_br]", False),
+    "[pc_br]": ("2.5", "[ft_br]", False), "[fth_br]": ("6", "[ft_br]", False), "[rd_br]": ("16.5", "[ft_br]", False),
+    "[ch_br]": ("4", "[rd_br]", False), "[lk_br]": ("1/100", "[ch_br]", False), "[mi_br]": ("5280", "[ft_br]", False),
+    "[nmi_br]": ("6080", "[ft_br]", False), "[kn_br]": ("1", "[nmi_br]/h", False), "[acr_br]": ("4840", "[yd_br]2", False),
+    "[bbl_us]": ("42", "[gal_us]", False), "[crd_us]": ("128", "[ft_i]3", False), "[bu_us]": ("2150.42", "[in_i]3", False),
+    "[gal_wi]": ("1/8", "[bu_us]", False), "[pk_us]": ("1/4", "[bu_us]", False), "[dqt_us]": ("1/8", "[pk_us]", False),
+    "[dpt_us]": ("1/2", "[dqt_us]", False), "[gal_br]": ("4.54609", "l", False), "[pk_br]": ("2", "[gal_br]", False),
+    "[bu_br]": ("4", "[pk_br]", False), "[qt_br]": ("1/4", "[gal_br]", False), "[pt_br]": ("1/2", "[qt_br]", False),
+    "[gil_br]": ("1/4", "[pt_br]", False), "[fdr_br]": ("1/8", "[foz_br]", False), "[min_br]": ("1/60", "[fdr_br]", False),
+    "[scwt_av]": ("100", "[lb_av]", False), "[lcwt_av]": ("112", "[lb_av]", False), "[lton_av]": ("20", "[lcwt_av]", False),
+    "[pwt_tr]": ("24", "[gr]", False), "[oz_m]": ("28", "g", False), "[lne]": ("1/12", "[in_i]", False),
+    "[pnt]": ("1/6", "[lne]", False), "[pca]": ("12", "[pnt]", False), "[pnt_pr]": ("0.013837", "[in_i]", False),
+    "[pca_pr]": ("12", "[pnt_pr]", False), "[pied]": ("32.48", "cm", False), "[pouce]": ("1/12", "[pied]", False),
+    "[ligne]": ("1/12", "[pouce]", False), "[didot]": ("1/6", "[ligne]", False), "[cicero]": ("12", "[didot]", False),
+    "[car_Au]": ("1/24", "1", False), "[smoot]": ("67", "[in_i]", False), "[in_i'H2O]": ("1", "m[H2O].[in_i]/m", False),
+    "[in_i'Hg]": ("1", "m[Hg].[in_i]/m", False), "cal_[15]": ("4.18580", "J", True), "cal_[20]": ("4.18190", "J", True),
+    "cal_m": ("4.19002", "J", True), "[Btu_39]": ("1.05967", "kJ", False), "[Btu_59]": ("1.05480", "kJ", False),
+    "[Btu_60]": ("1.05468", "kJ", False), "[Btu_m]": ("1.05587", "kJ", False), "[Btu_IT]": ("1055.05585262", "J", False),
+    "[Btu_th]": ("1.054350", "kJ", False), "[acid]": ("1", "1", False),
 }  # fmt: skip
-_METRIC_BASE = frozenset({"m", "s", "g", "rad", "K", "C", "cd", "mol", "[iU]", "bit", "B", "eq", "osm"})
+_METRIC_BASE = frozenset({"m", "s", "g", "rad", "K", "C", "cd", "mol", "[iU]", "bit", "eq", "osm"}) | {
+    name for name in _BASE if name[0] == "B"
+}
 # Temperatures: size of a degree in K, and the zero of the scale in K.
 _OFFSETS = {"Cel": (Fraction(1), Fraction(27315, 100)), "[degF]": (Fraction(5, 9), Fraction(45967, 180))}
 
@@ -185,22 +254,28 @@ class _Reader:
             if not code.startswith(")", self.place):
                 raise ValueError(code)
             self.place += 1
+            self._note()
             return found
         if ten := _TEN.match(code, self.place):
             self.place = ten.end()
+            self._note()
             return Fraction(10) ** int(ten.group(1) or 1), {}
         if number := _NUMBER.match(code, self.place):
             self.place = number.end()
+            self._note()
             return Fraction(int(number.group())), {}
         atom = _ATOM.match(code, self.place)
         if atom is None:
             raise ValueError(code)
         self.place = atom.end()
-        if note := _NOTE.match(code, self.place):
-            self.place = note.end()
+        self._note()
         size, parts = _atom(atom.group(1))
         power = int(atom.group(2) or 1)
         return size**power, {base: each * power for base, each in parts.items()}
+
+    def _note(self) -> None:
+        if note := _NOTE.match(self.code, self.place):
+            self.place = note.end()
 
 
 @lru_cache(512)

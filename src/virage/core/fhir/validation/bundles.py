@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from virage.core.fhir.definitions import ElementDef
+from virage.core.fhir.validation import bundle_kinds
 from virage.core.fhir.validation.items import Item, children
 from virage.core.fhir.validation.session import REFERENCE, Session, is_resource_type
 
@@ -36,6 +37,7 @@ def check(item: Item, session: Session) -> None:
             if (url, version) in seen:
                 session.add("duplicate", "Deux entrées portent le même fullUrl : il doit être unique.", entry.place)
             seen[(url, version)] = 1
+    bundle_kinds.check(item, entries, session)
 
 
 def _full_url(entry: Item, url: Any, content: dict[str, Any], kind: Any, session: Session) -> None:

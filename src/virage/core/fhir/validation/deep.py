@@ -1,13 +1,13 @@
 """The walk over every element of a resource: invariants of its types, extensions, codes, references, declared profiles."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from virage.core.fhir import definitions, fhirpath
+from virage.core.fhir import definitions
 from virage.core.fhir.definitions import Binding, ElementDef
-from virage.core.fhir.validation import bundles, invariants, narratives
+from virage.core.fhir.validation import bundles, datatypes, invariants, narratives
 from virage.core.fhir.validation.conformance import bound, check_profile
 from virage.core.fhir.validation.extensions import check_extension
 from virage.core.fhir.validation.items import Item, children
@@ -16,7 +16,6 @@ from virage.core.fhir.validation.session import Session
 
 _TAG = re.compile(r"<[a-zA-Z/!]")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
-_CODES = ("Coding", "CodeableConcept", "Quantity")
 
 
 class _Child(NamedTuple):
@@ -61,16 +60,17 @@ def resource(item: Item, session: Session) -> None:
     """Everything about a resource and what it holds."""
     ids: set[str] = set()
     _walk(item, None, session, ids, [item])
+    rule: Callable[[Item, Session], None] | None = RULES.get(item.type)
+    if rule is not None:
+        with session.after(item.place):
+            rule(item, session)
+    if item.type == "Bundle":
+        bundles.check(item, session)
     meta = item.value.get("meta")
     for canonical in meta.get("profile", ()) if type(meta) is dict else ():
         if type(canonical) is str:
             with session.after(item.place):
                 check_profile(item, canonical, session, severity=session.options.unknown_profiles)
-    if item.type == "Bundle":
-        bundles.check(item, session)
-    rule: Callable[[Item, Session], None] | None = RULES.get(item.type)
-    if rule is not None:
-        rule(item, session)
     with session.after(item.place):
         narratives.contained(item, session)
 
@@ -78,8 +78,8 @@ def resource(item: Item, session: Session) -> None:
 def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[str], above: list[Item]) -> None:
     session.spend()
     if definition is not None:
-        for rule in definition.invariants:
-            invariants.run(rule.key, rule.severity, rule.expression, item, session)
+        for each in definition.invariants:
+            invariants.run(each.key, each.severity, each.expression, item, session)
         binding = definition.binding
         if binding is not None and binding.valueset and not _is_told(binding):
             bound({"strength": binding.strength, "valueSet": binding.valueset}, item, session, "")
@@ -96,8 +96,8 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
     if type(item.value) is not dict:
         return
     type_def = definitions.element(type_name)
-    for rule in type_def.invariants:
-        invariants.run(rule.key, rule.severity, rule.expression, item, session)
+    for each in type_def.invariants:
+        invariants.run(each.key, each.severity, each.expression, item, session)
     ident = item.value.get("id")
     if type(ident) is str and type_def.kind != "resource" and type_name != "ElementDefinition":
         if ident in ids:
@@ -105,12 +105,10 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
         ids.add(ident)
     if type_name == "Narrative":
         narratives.links(item, session)
-    elif type_name in _CODES:
-        _coded(item, session)
-    elif type_name == "Expression":
-        _expression(item, session)
     elif type_name == "Reference":
         bundles.reference(item, definition, session)
+    elif (rule := datatypes.RULES.get(type_name)) is not None:
+        rule(item, session)
     table = _children_of(type_name)
     check_text = session.options.check_text
     done: set[str] = set()
@@ -152,48 +150,3 @@ def _primitive(item: Item, session: Session) -> None:
         )
     if item.type == "canonical" and type(value) is str and not value.startswith("#") and not _ABSOLUTE.match(value):
         session.add("invalid", "Une adresse canonique doit être absolue (http://…, urn:…).", item.place)
-
-
-def _expression(item: Item, session: Session) -> None:
-    text = item.value.get("expression")
-    if item.value.get("language") == "text/fhirpath" and type(text) is str:
-        try:
-            fhirpath.compile(text)
-        except fhirpath.FhirPathError as error:
-            session.add("invalid", f"L'expression FHIRPath n'est pas lisible : {error}", item.place)
-
-
-def _coded(item: Item, session: Session) -> None:
-    value: Mapping[str, Any] = item.value
-    system, code = value.get("system"), value.get("code")
-    if item.type == "CodeableConcept":
-        return
-    if type(system) is not str:
-        return
-    if not _ABSOLUTE.match(system):
-        text = "Un système de codes se donne par une adresse absolue (http://…, urn:oid:…)."
-        session.add("invalid", text, (item.place, "system", -1))
-        return
-    if "/ValueSet/" in system and session.registry.code_system(system) is None:
-        session.add(
-            "invalid", "C'est une liste de valeurs (ValueSet), pas un système de codes.", (item.place, "system", -1)
-        )
-    source = session.registry.code_system(system)
-    if source is not None and (source.get("content") == "supplement" or "supplements" in source):
-        text = "Ce système de codes n'est qu'un supplément : nommez le système qu'il complète."
-        session.add("invalid", text, (item.place, "system", -1))
-        return
-    if type(code) is not str:
-        return
-    known = session.terminology.knows(system, code)
-    if known is False:
-        session.add(
-            "code-invalid", "Ce code n'existe pas dans le système indiqué : vérifiez-le.", (item.place, "code", -1)
-        )
-        return
-    display = value.get("display")
-    if type(display) is str and known:
-        accepted = session.terminology.displays(system, code)
-        if accepted and " ".join(display.lower().split()) not in {" ".join(each.lower().split()) for each in accepted}:
-            text = f"Le libellé n'est pas celui du code ; attendu : {', '.join(sorted(accepted)[:3])}."
-            session.add("invalid", text, (item.place, "display", -1), session.options.displays)

@@ -79,6 +79,8 @@ def uri(value: Any) -> str | None:
         return "Une adresse vide n'est pas permise : donnez une valeur ou retirez l'élément."
     if _SPACE.search(value):
         return "Une adresse (URI) ne contient pas d'espace : retirez-la ou codez-la en %20."
+    if value.startswith(("oid:", "uuid:")):
+        return "Une adresse (URI) ne commence pas par oid: ou uuid: : écrivez urn:oid: ou urn:uuid:."
     if value.startswith("urn:oid:") and not _OID.fullmatch(value):
         return "Un OID s'écrit urn:oid: suivi de nombres séparés par des points, sans zéro en tête."
     if value.startswith("urn:uuid:") and not _UUID.fullmatch(value):

@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from virage.core.fhir import fhirpath
+from virage.core.fhir.fhirpath import regex
 from virage.core.fhir.validation import invariants
-from virage.core.fhir.validation.conformance import compare
+from virage.core.fhir.validation.conformance import NUMBERS, compare
 from virage.core.fhir.validation.items import Item, children, equal
-from virage.core.fhir.validation.session import Session
+from virage.core.fhir.validation.session import REFERENCE, Session
 
 Line = Mapping[str, Any]
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -62,6 +63,7 @@ class _Response:
 
     def __init__(self, item: Item, source: Line, session: Session) -> None:
         self.session = session
+        self.questionnaire = source
         self.strict = item.value.get("status") in ("completed", "amended")
         self.known: set[str] = set()
         waiting = list(source.get("item", ()))
@@ -99,6 +101,14 @@ class _Response:
                 )
                 self.session.add("not-found", text, parent.place)
             del found
+        order = {line.get("linkId"): rank for rank, line in enumerate(lines)}
+        last = -1
+        for each in items:
+            rank = order.get(each.value.get("linkId") if type(each.value) is dict else None, last)
+            if rank < last:
+                text = "Cet item n'est pas à son rang : suivez l'ordre du questionnaire."
+                self.session.add("structure", text, each.place)
+            last = rank
         for line in lines:
             self._question(line, groups.get(line.get("linkId", ""), []), parent)
 
@@ -117,8 +127,11 @@ class _Response:
             return
         if len(items) > 1 and not (line.get("repeats") and kind == "group"):
             self.session.add("structure", "Un seul item est permis pour cette question.", items[1].place)
+        if kind == "group":
+            self._occurrences(line, items, parent)
         for each in items:
             self._item(line, each, kind)
+            self._constraints(line, each)
 
     def _missing(self, at: Item) -> None:
         severity = "error" if self.strict else "warning"
@@ -138,7 +151,12 @@ class _Response:
                 )
             if kind != "display":
                 self.level(line.get("item", ()), children(item, "item"), item)
+            elif children(item, "item"):
+                self.session.add("structure", "Un item de type « display » n'en contient pas d'autre.", item.place)
             return
+        if children(item, "item"):
+            text = "Seul un groupe contient des items ; ceux d'une question vont dans sa réponse (answer.item)."
+            self.session.add("structure", text, item.place)
         if not answers and line.get("required"):
             self._missing(item)
         self._count(line, answers, item)
@@ -156,6 +174,35 @@ class _Response:
                 if any(_same(each, value) for each in exclusive for value in children(answer, "value")):
                     text = "Cette réponse en exclut toute autre : gardez-la seule, ou retirez-la."
                     self.session.add("invalid", text, answer.place)
+
+    def _occurrences(self, line: Line, items: list[Item], parent: Item) -> None:
+        most = _extension(line, "questionnaire-maxOccurs")
+        least = _extension(line, "questionnaire-minOccurs")
+        if type(most) is int and len(items) > most:
+            self.session.add("structure", f"Ce groupe est permis {most} fois au plus.", parent.place)
+        if type(least) is int and len(items) < least and self.strict:
+            self.session.add("structure", f"Ce groupe est attendu {least} fois au moins.", parent.place)
+
+    def _constraints(self, line: Line, item: Item) -> None:
+        """Rules that the questionnaire sets by the extension questionnaire-constraint; one that cannot be read binds nobody."""
+        for each in line.get("extension", ()):
+            if each.get("url") != _CORE + "questionnaire-constraint":
+                continue
+            parts = {
+                part.get("url"): next((value for key, value in part.items() if key.startswith("value")), None)
+                for part in each.get("extension", ())
+            }
+            try:
+                holds = invariants.holds_on(str(parts.get("expression", "")), item, self.session)
+            except fhirpath.FhirPathError:
+                text = "Une règle du questionnaire n'a pu être évaluée ici : son expression n'est pas comprise."
+                self.session.add("invariant", text, item.place, "warning")
+                continue
+            if not holds:
+                severity = "error" if parts.get("severity") == "error" else "warning"
+                self.session.add(
+                    "invariant", "Une règle du questionnaire n'est pas respectée ici.", item.place, severity
+                )
 
     def _count(self, line: Line, answers: list[Item], item: Item) -> None:
         most = _extension(line, "questionnaire-maxOccurs")
@@ -191,7 +238,7 @@ class _Response:
 
     def _listed(self, listed: str, kind: str, value: Item) -> None:
         if listed.startswith("#"):
-            return
+            listed = self._own_list(listed[1:])
         if value.type == "Coding":
             answer = self.session.terminology.member_of(value.value, "Coding", listed)
             if answer is False and kind == "choice":
@@ -204,6 +251,15 @@ class _Response:
                 "code-invalid", f"Une réponse codée, prise dans la liste {listed}, est attendue.", value.place
             )
 
+    def _own_list(self, ident: str) -> str:
+        """A canonical for a value set that the questionnaire contains."""
+        for each in self.questionnaire.get("contained", ()):
+            if each.get("id") == ident and each.get("resourceType") == "ValueSet":
+                canonical = f"{self.questionnaire.get('url', '')}#{ident}"
+                self.session.registry.add({**each, "id": canonical, "url": canonical.replace("#", "::")})
+                return canonical.replace("#", "::")
+        return ""
+
     def _limits(self, line: Line, value: Item) -> None:
         data = value.value
         add = self.session.add
@@ -213,6 +269,13 @@ class _Response:
                 add("too-long", f"Au plus {most} caractères sont permis.", value.place)
             if type(least) is int and len(data) < least:
                 add("invalid", f"Au moins {least} caractères sont attendus.", value.place)
+            pattern = _extension(line, "regex")
+            if type(pattern) is str and not _has_form(pattern, data):
+                add("invalid", "La réponse n'a pas la forme demandée.", value.place)
+        if value.type == "Attachment":
+            self._attached(line, data, value)
+        if value.type == "Reference":
+            self._referred(line, data, value)
         places = _extension(line, "maxDecimalPlaces")
         if type(places) is int and isinstance(data, int | float | Decimal) and type(data) is not bool:
             text = getattr(data, "text", str(data))
@@ -235,6 +298,29 @@ class _Response:
             order = compare(data, limit)
             if order is not None and order * sign > 0:
                 add("invalid", f"La valeur est {word} permis.", value.place)
+
+    def _attached(self, line: Line, data: Any, value: Item) -> None:
+        most = _extension(line, "maxSize")
+        size = data.get("size")
+        if type(size) is not int and type(data.get("data")) is str:
+            size = len(data["data"]) * 3 // 4
+        if isinstance(most, NUMBERS) and type(size) is int and size > most:
+            self.session.add("too-long", f"Le fichier dépasse la taille permise ({most} octets).", value.place)
+        kinds = [each.get("valueCode") for each in line.get("extension", ()) if each.get("url") == _CORE + "mimeType"]
+        if kinds and data.get("contentType") not in kinds:
+            self.session.add("invalid", f"Le format du fichier doit être : {', '.join(map(str, kinds))}.", value.place)
+
+    def _referred(self, line: Line, data: Any, value: Item) -> None:
+        kinds = [
+            each.get("valueCode")
+            for each in line.get("extension", ())
+            if each.get("url") == _CORE + "questionnaire-referenceResource"
+        ]
+        match = REFERENCE.fullmatch(str(data.get("reference", "")))
+        if kinds and match is not None and match[2] not in kinds:
+            self.session.add(
+                "structure", f"La ressource désignée doit être : {', '.join(map(str, kinds))}.", value.place
+            )
 
     def _enabled(self, line: Line) -> bool:
         for each in line.get("extension", ()):
@@ -276,6 +362,14 @@ def _extension(line: Line, name: str, space: str = _CORE) -> Any:
         if each.get("url") == space + name:
             return next((value for key, value in each.items() if key.startswith("value")), None)
     return None
+
+
+def _has_form(pattern: str, text: str) -> bool:
+    """Whether a text has the form that a questionnaire asks for; a pattern that cannot be read asks for nothing."""
+    try:
+        return regex.matches(pattern, text, full=True)
+    except fhirpath.FhirPathError:
+        return True
 
 
 def _agree(value: Any, wanted: Any) -> bool:

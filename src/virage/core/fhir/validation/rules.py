@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from virage.core.fhir import definitions, fhirpath
-from virage.core.fhir.validation import questionnaires, shapes
+from virage.core.fhir.validation import ecl, measures, questionnaires, structures
 from virage.core.fhir.validation.conformance import check_profile
 from virage.core.fhir.validation.items import Item, children
 from virage.core.fhir.validation.session import Session
 
 Rule = Callable[[Item, Session], None]
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
+SNOMED = "http://snomed.info/sct"
 _CONCEPT = "http://hl7.org/fhir/concept-properties#"
 _PROPERTIES = {
     "inactive": "boolean",
@@ -43,6 +44,13 @@ def search_parameter(item: Item, session: Session) -> None:
                     text = f"L'expression part de {first}, qui n'est pas dans base."
                     session.add("invalid", text, (item.place, "expression", -1))
                     break
+    known = session.registry.find("SearchParameter", str(value.get("derivedFrom", "")))
+    if known is not None:
+        if known.get("type") != value.get("type"):
+            session.add("invalid", "Le type n'est pas celui du paramètre dont il dérive.", item.place)
+        theirs = set(known.get("base", ()))
+        if type(bases) is list and theirs and not {str(each) for each in bases} <= theirs and "Resource" not in theirs:
+            session.add("invalid", "Une base n'est pas de celles du paramètre dont il dérive.", item.place)
     if value.get("type") == "composite" and len(value.get("component", ())) < 2:
         session.add("invalid", "Un paramètre composite a au moins deux composants (component).", item.place)
 
@@ -67,6 +75,33 @@ def code_system(item: Item, session: Session) -> None:
         codes.add(code)
         if type(uri) is str:
             uris.add(uri)
+    types = {str(prop.get("code")): prop.get("type") for prop in value.get("property", ()) if type(prop) is dict}
+    base = value.get("supplements")
+    for concept in _concepts(item):
+        code = concept.value.get("code")
+        if type(base) is str and type(code) is str and session.terminology.knows(base.partition("|")[0], code) is False:
+            session.add("code-invalid", "Ce code n'est pas dans le système que celui-ci complète.", concept.place)
+        for prop in children(concept, "property"):
+            _property(prop, types, session)
+
+
+def _concepts(item: Item) -> list[Item]:
+    found: list[Item] = []
+    waiting = children(item, "concept")
+    while waiting:
+        each = waiting.pop()
+        if type(each.value) is dict:
+            found.append(each)
+            waiting.extend(children(each, "concept"))
+    return found
+
+
+def _property(item: Item, types: dict[str, Any], session: Session) -> None:
+    wanted = types.get(str(item.value.get("code"))) if type(item.value) is dict else None
+    for each in children(item, "value"):
+        if wanted is not None and each.type != wanted:
+            text = f"Cette propriété est définie de type {wanted}, et porte une valeur de type {each.type}."
+            session.add("invalid", text, item.place)
 
 
 def value_set(item: Item, session: Session) -> None:
@@ -89,6 +124,10 @@ def _include(part: Item, session: Session) -> None:
         code = concept.value.get("code") if type(concept.value) is dict else None
         if type(code) is str and session.terminology.knows(system, code) is False:
             session.add("code-invalid", "Ce code n'existe pas dans le système indiqué.", concept.place, "warning")
+    for rule in children(part, "filter") if system == SNOMED else ():
+        line = rule.value if type(rule.value) is dict else {}
+        if line.get("property") == "constraint" and not ecl.is_readable(str(line.get("value", ""))):
+            session.add("invalid", "Cette contrainte n'est pas une expression ECL lisible.", rule.place)
     source = session.registry.code_system(system)
     if source is None:
         return
@@ -105,62 +144,23 @@ def _include(part: Item, session: Session) -> None:
             session.add("invalid", "Ce filtre porte sur une propriété que le système n'a pas.", rule.place)
 
 
-def structure_definition(item: Item, session: Session) -> None:
-    """A type that R4 does not have is named by an absolute address; a specialisation of R4 keeps R4's names."""
-    value = item.value
-    name = value.get("type")
-    if type(name) is str and not _ABSOLUTE.match(name) and not definitions.kind(name):
-        text = "Ce type n'existe pas en FHIR R4 : un modèle logique se nomme par une adresse absolue."
-        session.add("invalid", text, (item.place, "type", -1))
-    if value.get("derivation") == "constraint" and type(name) is str and definitions.kind(name):
-        for line in value.get("differential", {}).get("element", ()):
-            unknown = shapes.stray(line.get("path"), name) if type(line) is dict else ""
-            if unknown:
-                text = (
-                    f"Le chemin {unknown} n'existe pas dans {name}, ou abrège un choix [x] par un type qu'il n'a pas."
-                )
-                session.add("invalid", text, item.place)
-
-
-def measure_report(item: Item, session: Session) -> None:
-    """Subjects of a population agree with its count and with the type of the report."""
-    kind = item.value.get("type")
+def concept_map(item: Item, session: Session) -> None:
+    """Codes mapped from or to a system that is here exist in it."""
     for group in children(item, "group"):
-        for population in children(group, "population"):
-            results = population.value.get("subjectResults")
-            if results is not None and kind != "subject-list":
-                text = "Seul un rapport de type « subject-list » désigne ses sujets."
-                session.add("invalid", text, population.place)
-            if results is None or type(results) is not dict:
-                continue
-            found = session.resolve(str(results.get("reference", "")), population.frame)
-            count = population.value.get("count")
-            if found is not None and type(count) is int:
-                entries = found[0].get("entry", ())
-                if found[0].get("resourceType") == "List" and len(entries) != count:
-                    session.add("invalid", "Le compte n'est pas celui des sujets de la liste.", population.place)
+        if type(group.value) is not dict:
+            continue
+        source, target = group.value.get("source"), group.value.get("target")
+        for element in children(group, "element"):
+            _mapped(element, source, session)
+            for each in children(element, "target"):
+                _mapped(each, target, session)
 
 
-def identifiers(item: Item, session: Session) -> None:
-    """Identifiers in the system of URIs carry a whole URI (`urn:oid:…`)."""
-    for each in children(item, "identifier"):
-        value: Any = each.value
-        if type(value) is dict and value.get("system") == "urn:ietf:rfc:3986":
-            text = value.get("value")
-            if type(text) is str and not _ABSOLUTE.match(text):
-                session.add(
-                    "invalid",
-                    "Dans urn:ietf:rfc:3986, la valeur est une URI entière (urn:oid:…, urn:uuid:…).",
-                    each.place,
-                )
-
-
-def _both(first: Rule, second: Rule) -> Rule:
-    def run(item: Item, session: Session) -> None:
-        first(item, session)
-        second(item, session)
-
-    return run
+def _mapped(item: Item, system: Any, session: Session) -> None:
+    code = item.value.get("code") if type(item.value) is dict else None
+    if type(system) is str and type(code) is str and session.terminology.knows(system, code) is False:
+        text = "Ce code n'existe pas dans le système indiqué par le groupe."
+        session.add("code-invalid", text, (item.place, "code", -1))
 
 
 # Observations with these codes are vital signs, which R4 asks to follow its profiles (R4, vital signs profile).
@@ -201,11 +201,13 @@ def observation(item: Item, session: Session) -> None:
 
 
 RULES: dict[str, Rule] = {
-    "CodeSystem": _both(identifiers, code_system),
-    "ValueSet": _both(identifiers, value_set),
+    "CodeSystem": code_system,
+    "ValueSet": value_set,
     "SearchParameter": search_parameter,
-    "StructureDefinition": _both(identifiers, structure_definition),
-    "MeasureReport": measure_report,
+    "StructureDefinition": structures.check,
+    "ConceptMap": concept_map,
+    "Measure": measures.measure,
+    "MeasureReport": measures.report,
     "Observation": observation,
     "QuestionnaireResponse": questionnaires.check,
 }

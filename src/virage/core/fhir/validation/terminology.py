@@ -18,8 +18,9 @@ UCUM = "http://unitsofmeasure.org"
 _SHAPES = {
     "urn:iso:std:iso:3166": re.compile(r"[A-Z]{2,3}|[0-9]{3}"),
     "urn:iso:std:iso:3166:-2": re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}"),
+    "http://unstats.un.org/unsd/methods/m49/m49.htm": re.compile(r"[0-9]{3}"),
     "urn:iso:std:iso:4217": re.compile(r"[A-Z]{3}|[0-9]{3}"),
-    "urn:ietf:bcp:13": re.compile(r"[^\s/]+/[^\s/].*"),
+    "urn:ietf:bcp:13": re.compile(r"[^\s/]+/[^\s/].*|xml|json|ttl"),
     "urn:ietf:bcp:47": re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*"),
 }
 
@@ -103,7 +104,7 @@ class BuiltIn:
                     known = self.knows(system, code)
                     if "filter" not in part and known:
                         return True
-                    doubt = doubt or known is None or "filter" in part
+                    doubt = doubt or known is None or (known and "filter" in part)
         return None if doubt else False
 
     def _concepts(self, system: str) -> Mapping[str, Mapping[str, Any]] | None:

@@ -1,0 +1,156 @@
+"""Rules of StructureDefinition that invariants do not say: its base, its type, what its elements narrow."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from virage.core.fhir import definitions, fhirpath
+from virage.core.fhir.definitions import ElementDef
+from virage.core.fhir.validation import shapes
+from virage.core.fhir.validation.extensions import is_modifier
+from virage.core.fhir.validation.items import Item, children
+from virage.core.fhir.validation.session import Session
+from virage.core.fhir.validation.slicing import steps_of
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
+_VALUED = ("fixed", "pattern", "minValue", "maxValue", "defaultValue")
+
+
+def check(item: Item, session: Session) -> None:
+    """A type that R4 does not have is named by an absolute address; a profile keeps the type and kind of its base."""
+    value = item.value
+    name, base, derivation = value.get("type"), value.get("baseDefinition"), value.get("derivation")
+    if type(name) is not str:
+        return
+    if not _ABSOLUTE.match(name) and not definitions.kind(name):
+        text = "Ce type n'existe pas en FHIR R4 : un modèle logique se nomme par une adresse absolue."
+        session.add("invalid", text, (item.place, "type", -1))
+    if base is not None and derivation is None:
+        session.add("required", "Une définition qui a une base dit comment elle en dérive (derivation).", item.place)
+    source = session.registry.structure(base) if type(base) is str and base else None
+    if source is not None:
+        _base(item, source, name, derivation, session)
+    if derivation == "constraint" and definitions.kind(name):
+        for side in ("differential", "snapshot"):
+            for holder in children(item, side):
+                for element in children(holder, "element"):
+                    if type(element.value) is dict:
+                        _element(element, item, name, side, session)
+
+
+def _base(item: Item, source: Mapping[str, Any], name: str, derivation: Any, session: Session) -> None:
+    theirs = str(source.get("type", ""))
+    if derivation == "constraint":
+        if theirs and theirs != name:
+            text = f"Le type d'un profil est celui de sa base : {theirs}, pas {name[:80]}."
+            session.add("invalid", text, (item.place, "type", -1))
+        if source.get("kind") and item.value.get("kind") not in (None, source["kind"]):
+            text = f"La nature (kind) d'un profil est celle de sa base : {source['kind']}."
+            session.add("invalid", text, (item.place, "kind", -1))
+    elif derivation == "specialization" and theirs == name and not definitions.kind(name):
+        text = "Un type nouveau ne porte pas le nom du type dont il dérive."
+        session.add("invalid", text, (item.place, "type", -1))
+
+
+def _element(element: Item, item: Item, name: str, side: str, session: Session) -> None:
+    line: Mapping[str, Any] = element.value
+    path = line.get("path")
+    if side == "differential" and (unknown := shapes.stray(path, name)):
+        text = f"Le chemin {unknown} n'existe pas dans {name}, ou abrège un choix [x] par un type qu'il n'a pas."
+        session.add("invalid", text, item.place)
+        return
+    for rank, kind in enumerate(children(element, "type")):
+        if type(kind.value) is dict:
+            _type(kind, str(path), session)
+        del rank
+    base = _base_element(path, name)
+    if base is not None:
+        _narrows(line, base, item, session)
+    for constraint in children(element, "constraint"):
+        expression = constraint.value.get("expression") if type(constraint.value) is dict else None
+        if side == "differential" and type(expression) is str:
+            try:
+                fhirpath.compile(expression)
+            except fhirpath.FhirPathError as error:
+                session.add("invalid", f"L'expression FHIRPath n'est pas lisible : {error}", constraint.place)
+    slicing = line.get("slicing")
+    for each in slicing.get("discriminator", ()) if type(slicing) is dict else ():
+        try:
+            steps_of(str(each.get("path")) if type(each) is dict else "")
+        except ValueError:
+            session.add("invalid", "Le chemin d'un discriminant n'est pas lisible.", (element.place, "slicing", -1))
+    binding = line.get("binding")
+    address = binding.get("valueSet") if type(binding) is dict else None
+    if type(address) is str and session.registry.value_set(address) is None and session.registry.code_system(address):
+        text = "C'est un système de codes qui est désigné ici, pas une liste de valeurs."
+        session.add("invalid", text, (element.place, "binding", -1))
+
+
+def _base_element(path: Any, name: str) -> ElementDef | None:
+    """The element of the base type at a path, as far as it can be followed without profiles."""
+    if type(path) is not str or not path.startswith(name + "."):
+        return None
+    current: ElementDef | None = None
+    at = name
+    for step in path.split(".")[1:]:
+        try:
+            type_def = definitions.element(at)
+        except KeyError:
+            return None
+        current = type_def.children.get(step.removesuffix("[x]"))
+        if current is None:
+            return None
+        at = shapes.child_type(at, step.removesuffix("[x]"))
+    return current
+
+
+def _narrows(line: Mapping[str, Any], base: ElementDef, item: Item, session: Session) -> None:
+    least, most = line.get("min"), line.get("max")
+    where = str(line.get("path"))
+    if type(least) is int and least < base.min and not line.get("sliceName"):
+        session.add(
+            "invalid", f"{where} : le minimum ne peut être plus petit que dans la base ({base.min}).", item.place
+        )
+    if base.max is not None and type(most) is str and (most == "*" or (most.isdigit() and int(most) > base.max)):
+        session.add(
+            "invalid", f"{where} : le maximum ne peut être plus grand que dans la base ({base.max}).", item.place
+        )
+    codes = {each.code for each in base.types}
+    if "http" in "".join(codes) or not codes:
+        return
+    told = line.get("type")
+    own = {each.get("code") for each in told if type(each) is dict} if type(told) is list else set()
+    for code in sorted(str(each) for each in own - codes):
+        narrower = any(definitions.is_a(code, each) for each in codes if definitions.kind(each))
+        if definitions.kind(code) and not narrower and not codes & {"Element", "BackboneElement", "Resource"}:
+            session.add("invalid", f"{where} : le type {code} n'est pas de ceux de la base.", item.place)
+    for key in line:
+        start = next((each for each in _VALUED if key.startswith(each) and key != each), None)
+        if start is None:
+            continue
+        code = key[len(start) :]
+        kinds = own or codes
+        if base.xml_attribute or base.name == "id":
+            continue  # types of FHIRPath itself, which definitions name in several ways
+        if not any(code in (each, str(each)[:1].upper() + str(each)[1:]) for each in kinds):
+            session.add("invalid", f"{where} : une valeur de type {code} n'est pas de ceux de l'élément.", item.place)
+
+
+def _type(kind: Item, path: str, session: Session) -> None:
+    code = str(kind.value.get("code", "")).removeprefix(shapes.STRUCTURE)
+    for name in ("profile", "targetProfile"):
+        for each in children(kind, name):
+            source = session.registry.structure(each.value) if type(each.value) is str else None
+            if source is None:
+                continue
+            theirs = str(source.get("type", ""))
+            if name == "profile" and theirs != code and not definitions.is_a(theirs, code):
+                text = f"Ce profil porte sur {theirs}, et l'élément est de type {code}."
+                session.add("invalid", text, each.place)
+            elif name == "profile" and code == "Extension":
+                if is_modifier(source) != path.endswith("modifierExtension"):
+                    text = "Un modificateur va dans modifierExtension, et rien d'autre n'y va."
+                    session.add("invalid", text, each.place)
+            elif name == "targetProfile" and source.get("kind") != "resource":
+                text = f"Une référence ne peut désigner {theirs}, qui n'est pas une ressource."
+                session.add("invalid", text, each.place)
