@@ -12,7 +12,7 @@ LOCATE = (
     f"SELECT {SELECTED} FROM fhir_locator l JOIN fhir_resource r ON r.compartment = l.compartment AND r.rid = l.rid"
     " WHERE l.rid = %s"
 )
-HOLD = "SELECT 1 FROM fhir_resource WHERE compartment = %s AND rid = %s FOR UPDATE"
+HOLD_ONE = "SELECT 1 FROM fhir_resource WHERE compartment = %s AND rid = %s FOR UPDATE"
 VREAD = (
     "SELECT v.type, v.id, v.version, v.updated, v.body, v.compartment FROM fhir_version v"
     " WHERE v.compartment = %s AND v.rid = %s AND v.version = %s"

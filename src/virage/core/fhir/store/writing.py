@@ -260,7 +260,7 @@ def in_turn(space: Space, type_: str, id_: str, again: bool) -> Iterator[None]:
         current = locate(space, type_, id_)
         if current is not None:
             with db.cursor() as cursor:
-                cursor.execute(statements.HOLD, [current[1], keys.row_id(space.code, type_, id_)])
+                cursor.execute(statements.HOLD_ONE, [current[1], keys.row_id(space.code, type_, id_)])
         yield
 
 
