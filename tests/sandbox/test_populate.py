@@ -74,7 +74,7 @@ def test_the_demonstration_accounts_are_those_promised() -> None:
     assert cards["sandbox-lps"]["client_secret"]
     caller = accounts.caller_of(accounts.find("generaliste"))
     assert caller.subject == "8" + cards["generaliste"]["rpps"]
-    seen, _ = dmp.documents_for(by=caller, patient=demo.patiente().patient)
+    seen, _, _ = dmp.documents_for(by=caller, patient=demo.patiente().patient)
     assert len(seen) == 3
     with pytest.raises(Forbidden):
         dmp.documents_for(by=accounts.caller_of(accounts.find("infirmiere")), patient=demo.patiente().patient)

@@ -16,6 +16,7 @@ PAGES = (
     "professionnels/",
     "professionnels/?nom=Le",
     "dossier/",
+    "avis/",
 )
 
 

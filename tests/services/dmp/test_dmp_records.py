@@ -138,7 +138,7 @@ def test_the_face_for_other_rooms(world: World) -> None:
     from virage.services import dmp
 
     document = world.published()
-    found, cursor = dmp.documents_for(DOCTOR, "pat-1")
+    found, cursor, _ = dmp.documents_for(DOCTOR, "pat-1")
     assert ([one["id"] for one in found], cursor) == ([document], None)
     assert dmp.retrieve(DOCTOR, document)[1] == "text/xml"
     assert dmp.record_state("pat-1").state == "ACTIF"

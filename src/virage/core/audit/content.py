@@ -43,6 +43,8 @@ def agent(by: Caller) -> dict[str, Any]:
         "who": {"identifier": identifier, "display": by.name or by.subject},
         "requestor": True,
     }
+    if by.name:
+        found["name"] = by.name
     if by.rpps:
         found["altId"] = by.rpps
         found["who"]["extension"] = [

@@ -20,14 +20,31 @@ def _event(lane: int, seq: int, recorded: datetime, content: str) -> dict[str, A
     }
 
 
+def _place(identifier: str) -> tuple[int, int] | None:
+    """Lane and rank of an event's id, None when it is not one."""
+    lane, _, seq = identifier.partition("-")
+    if not (lane.isdigit() and seq.isdigit() and len(seq) < 19 and len(lane) < 4):
+        return None
+    return int(lane), int(seq)
+
+
 def _page(
-    where: str, value: str, before: datetime | None, actions: tuple[str, ...], count: int
+    where: str, value: str, before: datetime | None, after: str, actions: tuple[str, ...], count: int
 ) -> list[dict[str, Any]]:
     clauses = [where]
     values: list[Any] = [value]
     if before is not None:
         clauses.append("recorded < %s")
         values.append(before)
+    if after:
+        # The moment alone would lose what was traced in the same instant as the last line of the page.
+        place = _place(after)
+        if place is None:
+            return []
+        moment = "(SELECT recorded FROM audit_trace WHERE lane = %s AND seq = %s)"
+        clauses.append(f"recorded <= {moment}")
+        clauses.append(f"(recorded < {moment} OR lane > %s OR (lane = %s AND seq < %s))")
+        values += [*place, *place, place[0], *place]
     if actions:
         clauses.append("action = ANY(%s)")
         values.append(list(actions))
@@ -39,25 +56,33 @@ def _page(
 
 
 def for_patient(
-    patient: str, *, before: datetime | None = None, actions: tuple[str, ...] = (), count: int = 100
+    patient: str,
+    *,
+    before: datetime | None = None,
+    after: str = "",
+    actions: tuple[str, ...] = (),
+    count: int = 100,
 ) -> list[dict[str, Any]]:
-    """AuditEvents that concern a patient (logical id), newest first; `actions` narrows to some dotted actions."""
-    return _page("patient = %s", patient, before, actions, count)
+    """AuditEvents that concern a patient (logical id), newest first; `actions` narrows to some dotted actions.
+
+    `after` is the id of the last event of the page before: none is lost or told twice.
+    """
+    return _page("patient = %s", patient, before, after, actions, count)
 
 
 def of_subject(
     subject: str, *, before: datetime | None = None, actions: tuple[str, ...] = (), count: int = 100
 ) -> list[dict[str, Any]]:
     """AuditEvents of what one caller did, newest first."""
-    return _page("subject = %s", subject, before, actions, count)
+    return _page("subject = %s", subject, before, "", actions, count)
 
 
 def one(identifier: str) -> dict[str, Any] | None:
     """The AuditEvent with this id (`lane-seq`), or None."""
-    lane, _, seq = identifier.partition("-")
-    if not (lane.isdigit() and seq.isdigit() and len(seq) < 19 and len(lane) < 4):
+    place = _place(identifier)
+    if place is None:
         return None
     with db.cursor() as cursor:
-        cursor.execute(_SELECT + "lane = %s AND seq = %s", [int(lane), int(seq)])
+        cursor.execute(_SELECT + "lane = %s AND seq = %s", list(place))
         found = cursor.fetchone()
     return _event(*found) if found else None

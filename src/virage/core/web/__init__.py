@@ -5,8 +5,17 @@ default, is a style sheet of ours without any State mark; `dsfr` loads the State
 entitled to it (terms of use of the DSFR). Chosen by `VIRAGE_THEME`.
 """
 
-from virage.core.web.files import file_answer, showing_files
+from virage.core.web.files import csv_answer, file_answer, showing_files
 from virage.core.web.navigation import PORTALS, Portal, opened_portals, register_menu
 from virage.core.web.refusals import refusal_page
 
-__all__ = ["PORTALS", "Portal", "file_answer", "opened_portals", "refusal_page", "register_menu", "showing_files"]
+__all__ = [
+    "PORTALS",
+    "Portal",
+    "csv_answer",
+    "file_answer",
+    "opened_portals",
+    "refusal_page",
+    "register_menu",
+    "showing_files",
+]

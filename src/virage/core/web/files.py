@@ -1,5 +1,9 @@
 """Files that others wrote, sent so that they can do no harm in our pages."""
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
 from django.http import HttpResponse
 
 _ENDINGS = {
@@ -39,4 +43,17 @@ def file_answer(content: bytes, mime: str, name: str, *, shown: bool = False) ->
     response["X-Content-Type-Options"] = "nosniff"
     if disposition == "attachment":
         response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+def csv_answer(name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> HttpResponse:
+    """A list as a table to keep, as French spreadsheets read it (semicolons, UTF-8 with its mark)."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=";")
+    writer.writerow(header)
+    for row in rows:
+        # A cell that a spreadsheet would run as a formula is kept as text.
+        writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell for cell in row])
+    response = HttpResponse(buffer.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response

@@ -39,6 +39,31 @@ class TraitsForm(forms.Form):
         return data
 
 
+class DocumentFilter(forms.Form):
+    """Filters of the documents of a record; all optional, all in the address."""
+
+    categorie = forms.ChoiceField(label="Catégorie", required=False)
+    depuis = forms.IntegerField(
+        label="Depuis l’année", required=False, min_value=1900, max_value=2200, help_text="Par exemple 2024."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", "Toutes"), *((code, label) for code, label in interop.classes().items())]
+        self.fields["categorie"].choices = choices  # type: ignore[attr-defined]
+
+    def params(self) -> list[tuple[str, str]]:
+        """As FHIR search parameters of DocumentReference; none for a filter that does not hold."""
+        if not self.is_bound or not self.is_valid():
+            return []
+        found = []
+        if self.cleaned_data.get("categorie"):
+            found.append(("category", self.cleaned_data["categorie"]))
+        if self.cleaned_data.get("depuis"):
+            found.append(("period-start", f"ge{date(self.cleaned_data['depuis'], 1, 1).isoformat()}"))
+        return found
+
+
 class InsForm(forms.Form):
     """A matricule, as read on a document."""
 

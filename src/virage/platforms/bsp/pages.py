@@ -15,11 +15,12 @@ from virage.core.accounts import door
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden, Invalid, Malformed, Unknown, VirageError
 from virage.platforms.bsp import actions, drafting, queries, rules
-from virage.platforms.bsp.forms import GlassForm, InsForm, PublishForm, TraitsForm
+from virage.platforms.bsp.forms import DocumentFilter, GlassForm, InsForm, PublishForm, TraitsForm
 from virage.services import dmp
 from virage.trust import ins, interop
 
 _PAGE = 30
+_MOST = 1000
 _GLASS = "bsp_glass"
 
 
@@ -116,16 +117,34 @@ def record(request: HttpRequest, patient: str) -> HttpResponse:
     identity = _identity(patient)
     by = _caller(request, patient)
     context: dict[str, Any] = {"title": "Dossier du patient", "identity": identity, "patient": patient, "by": by}
+    form = DocumentFilter(request.GET or None)
+    params = form.params()
     try:
-        found, following = dmp.documents_for(by, patient, count=_PAGE, cursor=request.GET.get("suite") or None)
+        page = dmp.documents_for(by, patient, params, count=_PAGE, cursor=request.GET.get("suite") or None, total=True)
     except Forbidden as refusal:
         context |= {"title": "Dossier fermé pour vous", "refusal": refusal, "glass": GlassForm()}
         context["may_ask"] = refusal.code == "DMP.NOT_AUTHORISED"
         context["who_can"] = rules.who_can_change(refusal.code)
         return render(request, "bsp/refused.html", context, status=403)
-    context["documents"] = [dmp.summary(resource) for resource in found]
-    context["next_url"] = f"?{urlencode({'suite': following})}" if following else ""
+    query = {key: value for key, value in request.GET.items() if key != "suite"}
+    context |= {
+        "form": form,
+        "documents": [dmp.summary(resource) for resource in page.found],
+        "total": page.total,
+        "filters": urlencode(query),
+        "api": urlencode([("patient", f"Patient/{patient}"), ("status", "current"), *params], safe="/"),
+        "next_url": f"?{urlencode({**query, 'suite': page.next})}" if page.next else "",
+    }
     return render(request, "bsp/record.html", context)
+
+
+@require_GET
+@door("professional")
+def record_csv(request: HttpRequest, patient: str) -> HttpResponse:
+    """The same list, with the same filters, as a table to keep: the first thousand documents."""
+    form = DocumentFilter(request.GET or None)
+    found = dmp.documents_for(_caller(request, patient), patient, form.params(), count=_MOST).found
+    return web.csv_answer("documents", rules.DOCUMENT_COLUMNS, map(rules.document_row, map(dmp.summary, found)))
 
 
 @require_POST

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 GLASS_LASTS = timedelta(hours=1)
 REASON_LENGTH = (10, 500)
@@ -63,3 +64,19 @@ _WHO_CAN: Mapping[str, str] = {
 def who_can_change(code: str) -> str:
     """Who can change the rule that a refusal names, and where."""
     return _WHO_CAN.get(code, "Le titulaire du dossier décide de ses accès dans son espace.")
+
+
+DOCUMENT_COLUMNS = ("date de l’acte", "titre", "type", "auteur", "format", "taille")
+"""The columns of a list of documents as a table to keep."""
+
+
+def document_row(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """A `dmp.summary` under these columns."""
+    return (
+        document["date"][:10],
+        document["title"],
+        document["type"],
+        document["author"],
+        document["mime"],
+        str(document["size"]),
+    )

@@ -12,6 +12,7 @@ urlpatterns = [
     path("identites/traits", pages.by_traits, name="by-traits"),
     path("identites/ins", pages.by_ins, name="by-ins"),
     path("patients/<str:patient>/", pages.record, name="record"),
+    path("patients/<str:patient>/documents.csv", pages.record_csv, name="record-csv"),
     path("patients/<str:patient>/consentement", pages.consent, name="consent"),
     path("patients/<str:patient>/urgence", pages.glass, name="glass"),
     path("patients/<str:patient>/publier", pages.publish, name="publish"),

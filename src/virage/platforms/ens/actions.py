@@ -6,6 +6,7 @@ from uuid import UUID
 from virage.core import audit, db
 from virage.core.callers import Caller
 from virage.platforms.ens.models import Notice
+from virage.platforms.ens.rules import URGENT
 
 
 def tell(*, by: Caller, patient: str, kind: str, event: UUID, about: str = "", professional: str = "") -> bool:
@@ -32,3 +33,13 @@ def mark_read(*, by: Caller, notice: int) -> None:
         changed = Notice.objects.filter(pk=notice, patient=by.patient, read_at=None).update(read_at=datetime.now(UTC))
         if changed:
             audit.trace(by=by, action="ens.acknowledge", patient=by.patient)
+
+
+def mark_all_read(*, by: Caller) -> int:
+    """The holder has read all her notices but the urgent ones, which ask for a look of their own. Answers how many."""
+    with db.transaction():
+        unread = Notice.objects.filter(patient=by.patient, read_at=None).exclude(kind__in=URGENT)
+        changed = unread.update(read_at=datetime.now(UTC))
+        if changed:
+            audit.trace(by=by, action="ens.acknowledge", patient=by.patient, detail={"avis": str(changed)})
+    return changed

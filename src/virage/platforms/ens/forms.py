@@ -43,7 +43,7 @@ class DocumentFilter(forms.Form):
         if self.cleaned_data.get("categorie"):
             found.append(("category", self.cleaned_data["categorie"]))
         if self.cleaned_data.get("depuis"):
-            found.append(("date", f"ge{date(self.cleaned_data['depuis'], 1, 1).isoformat()}"))
+            found.append(("period-start", f"ge{date(self.cleaned_data['depuis'], 1, 1).isoformat()}"))
         return found
 
     def with_archived(self) -> bool:

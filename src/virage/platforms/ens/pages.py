@@ -1,8 +1,5 @@
 """The citizen's pages: parse, call, render."""
 
-import csv
-import io
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +19,8 @@ from virage.trust import annuaire, interop
 from virage.trust import ins as identities
 
 _PAGE = 30
+_MOST = 1000
+_SHOWN_NOTICES = 3
 
 
 def _about(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
@@ -35,24 +34,17 @@ def _about(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Malformed("La page demandée n’existe pas : repartez du début de la liste.", code="ENS.CURSOR") from error
-
-
 @require_GET
 @door("citizen")
 def home(request: HttpRequest) -> HttpResponse:
     """What is new, and the ways in."""
     by = request.caller
-    context = _about(request, "Mon espace santé", notices=queries.notices(by.patient, unread=True, count=10))
+    unread = queries.notices(by.patient, unread=True, count=_SHOWN_NOTICES)
+    context = _about(request, "Mon espace santé", notices=unread)
+    if len(unread) == _SHOWN_NOTICES:
+        context["unread"] = queries.unread_count(by.patient)
     if rules.is_readable(context["record"].state):
-        found, _ = dmp.documents_for(by, by.patient, count=5)
-        context["documents"] = [dmp.summary(resource) for resource in found]
+        context["documents"] = [dmp.summary(one) for one in dmp.documents_for(by, by.patient, count=5).found]
         context["accesses"] = [line for line in queries.accesses(by, count=30) if not line.is_own][:5]
     return render(request, "ens/home.html", context)
 
@@ -66,14 +58,36 @@ def documents(request: HttpRequest) -> HttpResponse:
     params = form.params() if form.is_valid() else []
     context = _about(request, "Mes documents", form=form)
     if rules.is_readable(context["record"].state):
-        found, following = dmp.documents_for(
-            by, by.patient, params, count=_PAGE, cursor=request.GET.get("suite") or None, archived=form.with_archived()
+        page = dmp.documents_for(
+            by,
+            by.patient,
+            params,
+            count=_PAGE,
+            cursor=request.GET.get("suite") or None,
+            archived=form.with_archived(),
+            total=True,
         )
-        context["documents"] = [dmp.summary(resource) for resource in found]
-        if following:
-            query = {key: value for key, value in request.GET.items() if key != "suite"}
-            context["next_url"] = f"?{urlencode({**query, 'suite': following})}"
+        query = {key: value for key, value in request.GET.items() if key != "suite"}
+        context |= {
+            "documents": [dmp.summary(resource) for resource in page.found],
+            "total": page.total,
+            "filters": urlencode(query),
+            "api": urlencode([("patient", f"Patient/{by.patient}"), ("status", "current"), *params], safe="/"),
+        }
+        if page.next:
+            context["next_url"] = f"?{urlencode({**query, 'suite': page.next})}"
     return render(request, "ens/documents.html", context)
+
+
+@require_GET
+@door("citizen")
+def documents_csv(request: HttpRequest) -> HttpResponse:
+    """The same list, with the same filters, as a table to keep: the first thousand documents."""
+    by = request.caller
+    form = DocumentFilter(request.GET or None)
+    params = form.params() if form.is_valid() else []
+    found = dmp.documents_for(by, by.patient, params, count=_MOST, archived=form.with_archived()).found
+    return web.csv_answer("documents", rules.DOCUMENT_COLUMNS, map(rules.document_row, map(dmp.summary, found)))
 
 
 @require_GET
@@ -131,7 +145,7 @@ def accesses(request: HttpRequest) -> HttpResponse:
     """Who looked at what, when, in which mode and why."""
     by = request.caller
     only_others = request.GET.get("qui", "autres") != "tous"
-    found = queries.accesses(by, before=_moment(request.GET.get("avant", "")), count=_PAGE + 1)
+    found = queries.accesses(by, after=request.GET.get("apres", "")[:40], count=_PAGE + 1)
     shown = found[:_PAGE]
     context = _about(
         request,
@@ -140,7 +154,7 @@ def accesses(request: HttpRequest) -> HttpResponse:
         only_others=only_others,
     )
     if len(found) > _PAGE:
-        query = {"avant": shown[-1].recorded, **({} if only_others else {"qui": "tous"})}
+        query = {"apres": shown[-1].id, **({} if only_others else {"qui": "tous"})}
         context["next_url"] = f"?{urlencode(query)}"
     return render(request, "ens/accesses.html", context)
 
@@ -149,11 +163,9 @@ def accesses(request: HttpRequest) -> HttpResponse:
 @door("citizen")
 def accesses_csv(request: HttpRequest) -> HttpResponse:
     """The same list as a table to keep: the last thousand lines."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=";")
-    writer.writerow(["date", "qui", "rôle", "rpps", "action", "document", "mode", "motif", "refus"])
-    for line in queries.accesses(request.caller, count=1000):
-        cells = [
+    header = ("date", "qui", "rôle", "rpps", "action", "document", "mode", "motif", "refus")
+    rows = [
+        (
             line.recorded,
             line.who,
             line.role,
@@ -163,12 +175,10 @@ def accesses_csv(request: HttpRequest) -> HttpResponse:
             line.mode,
             line.reason,
             line.refused,
-        ]
-        # A cell that a spreadsheet would run as a formula is kept as text.
-        writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells])
-    response = HttpResponse(buffer.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="acces.csv"'
-    return response
+        )
+        for line in queries.accesses(request.caller, count=_MOST)
+    ]
+    return web.csv_answer("acces", header, rows)
 
 
 @require_GET
@@ -251,3 +261,28 @@ def acknowledge(request: HttpRequest, notice: int) -> HttpResponse:
     """The notice was read."""
     actions.mark_read(by=request.caller, notice=notice)
     return redirect(reverse("ens:home"))
+
+
+@require_GET
+@door("citizen")
+def notices(request: HttpRequest) -> HttpResponse:
+    """Every notice, read or not, newest first."""
+    text = request.GET.get("page", "1")
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 1
+    start = max(number - 1, 0) * _PAGE
+    found = queries.notices(request.caller.patient, start=start, count=_PAGE + 1)
+    context = _about(request, "Mes avis", notices=found[:_PAGE], unread=queries.unread_count(request.caller.patient))
+    if number > 1:
+        context["previous_url"] = f"?page={number - 1}"
+    if len(found) > _PAGE:
+        context["next_url"] = f"?page={number + 1}"
+    return render(request, "ens/notices.html", context)
+
+
+@require_POST
+@door("citizen")
+def acknowledge_all(request: HttpRequest) -> HttpResponse:
+    """All notices but the urgent ones were read."""
+    actions.mark_all_read(by=request.caller)
+    messages.success(request, "Vos avis sont marqués comme lus, sauf les accès en urgence, qui se lisent un par un.")
+    return redirect("ens:notices")

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Case, When
+
 from virage.core.callers import Caller
 from virage.platforms.ens.models import Notice
 from virage.platforms.ens.rules import SENTENCES, URGENT, Access, access_of
@@ -10,12 +12,16 @@ from virage.services import dmp
 from virage.trust import annuaire
 
 
-def notices(patient: str, *, unread: bool = False, count: int = 50) -> list[dict[str, Any]]:
-    """Notices of a holder, newest first: sentence, date, whether urgent, who it was, what it is about."""
+def notices(patient: str, *, unread: bool = False, start: int = 0, count: int = 50) -> list[dict[str, Any]]:
+    """Notices of a holder: sentence, date, whether urgent, who it was, what it is about and where to read it.
+
+    Newest first; the unread ones with the urgent before the others.
+    """
     rows = Notice.objects.filter(patient=patient).order_by("-created_at", "-id")
     if unread:
-        rows = rows.filter(read_at=None)
-    found = list(rows[:count])
+        urgent = Case(When(kind__in=URGENT, then=0), default=1)
+        rows = rows.filter(read_at=None).order_by(urgent, "-created_at", "-id")
+    found = list(rows[start : start + count])
     names = professional_names(row.professional for row in found if row.professional)
     return [
         {
@@ -25,10 +31,16 @@ def notices(patient: str, *, unread: bool = False, count: int = 50) -> list[dict
             "urgent": row.kind in URGENT,
             "read": row.read_at is not None,
             "who": names.get(row.professional, ""),
-            "document": row.about.removeprefix("DocumentReference/"),
+            # What was withdrawn is not to be read any more.
+            "document": "" if row.kind == "dmp.withdrawn" else row.about.removeprefix("DocumentReference/"),
         }
         for row in found
     ]
+
+
+def unread_count(patient: str) -> int:
+    """How many notices the holder has not read."""
+    return Notice.objects.filter(patient=patient, read_at=None).count()
 
 
 def professional_names(identifiers: Iterable[str]) -> dict[str, str]:
@@ -43,6 +55,6 @@ def professional_name(identifier: str) -> str:
     return professional_names([identifier])[identifier]
 
 
-def accesses(by: Caller, *, before: Any = None, count: int = 50) -> list[Access]:
-    """Who did what in the holder's record, newest first."""
-    return [access_of(event, by.patient) for event in dmp.traces_for(by.patient, before=before, count=count)]
+def accesses(by: Caller, *, after: str = "", count: int = 50) -> list[Access]:
+    """Who did what in the holder's record, newest first; `after` is the last line of the page before."""
+    return [access_of(event, by.patient) for event in dmp.traces_for(by.patient, after=after, count=count)]

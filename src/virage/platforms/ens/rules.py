@@ -66,6 +66,7 @@ MODES: Mapping[str, str] = {
 class Access:
     """One line of « Qui a regardé »: who, what, when, in which mode, why, and whether it was refused."""
 
+    id: str
     recorded: str
     who: str
     role: str
@@ -109,6 +110,7 @@ def access_of(event: Mapping[str, Any], patient: str) -> Access:
     is_own = identifier.get("value") == patient
     outcome = str(event.get("outcome", "0"))
     return Access(
+        id=str(event.get("id", "")),
         recorded=str(event.get("recorded", "")),
         who=str(who.get("display", "")),
         role=str(((agent.get("role") or [{}])[0]).get("text", "")),
@@ -178,3 +180,21 @@ def choices(state: str, notified_on: date | None, closed_on: date | None) -> Cho
 def is_readable(state: str) -> bool:
     """Whether the holder has documents to read: a closed record stays readable to her."""
     return state in ("ACTIF", "FERME")
+
+
+DOCUMENT_COLUMNS = ("date de l’acte", "titre", "type", "auteur", "visibilité", "format", "taille")
+"""The columns of a list of documents as a table to keep."""
+
+
+def document_row(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """A `dmp.summary` under these columns."""
+    seen = "masqué aux professionnels" if document["is_masked"] else "visible par les professionnels autorisés"
+    return (
+        document["date"][:10],
+        document["title"],
+        document["type"],
+        document["author"],
+        f"{seen}, archivé" if document["is_archived"] else seen,
+        document["mime"],
+        str(document["size"]),
+    )

@@ -16,5 +16,8 @@ urlpatterns = [
     path("professionnels/", pages.professionals, name="professionals"),
     path("professionnels/acces", pages.permission, name="permission"),
     path("dossier/", pages.record, name="record"),
+    path("documents.csv", pages.documents_csv, name="documents-csv"),
+    path("avis/", pages.notices, name="notices"),
+    path("avis/lus", pages.acknowledge_all, name="acknowledge-all"),
     path("avis/<int:notice>/lu", pages.acknowledge, name="acknowledge"),
 ]

@@ -1,7 +1,7 @@
 """Reads of the shared record, for this room and through its public face."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from virage.core import audit, blobs
 from virage.core.access import InPatient
@@ -117,6 +117,14 @@ def records_open_to(by: Caller, count: int = 100) -> list[str]:
     return list(rows.values_list("patient", flat=True)[:count])
 
 
+class Documents(NamedTuple):
+    """A page of documents, the cursor of the next one, and how many there are in all where that was asked."""
+
+    found: list[dict[str, Any]]
+    next: str | None
+    total: int | None
+
+
 def documents_for(
     by: Caller,
     patient: str,
@@ -125,8 +133,9 @@ def documents_for(
     count: int = 50,
     cursor: str | None = None,
     archived: bool = False,
-) -> tuple[list[dict[str, Any]], str | None]:
-    """DocumentReferences that a caller sees in a record, newest first, and the cursor of the next page. Traced.
+    total: bool = False,
+) -> Documents:
+    """DocumentReferences that a caller sees in a record, the latest act first. Traced.
 
     `params` are FHIR search parameters of DocumentReference; archived documents are left out unless asked for. Raises
     `Forbidden` (`DMP.…`) with the reason.
@@ -139,12 +148,17 @@ def documents_for(
     if not archived and "isArchived" not in names:
         given.append(("isArchived:not", "true"))
     if "_sort" not in names:
-        given.append(("_sort", "-date"))
+        given.append(("_sort", "-period-start,-date"))
     page = store().search(
-        "DocumentReference", [("patient", f"Patient/{patient}"), *given], access=allowed, count=count, cursor=cursor
+        "DocumentReference",
+        [("patient", f"Patient/{patient}"), *given],
+        access=allowed,
+        count=count,
+        cursor=cursor,
+        total=total,
     )
     audit.trace(by=by, action="dmp.search", patient=patient)
-    return [version.resource for version in page.matches], page.next
+    return Documents([version.resource for version in page.matches], page.next, page.total)
 
 
 def visible(by: Caller, ident: str, action: str) -> tuple[Version, str]:
@@ -170,6 +184,6 @@ def retrieve(by: Caller, ident: str) -> tuple[bytes, str]:
     return content(ident)
 
 
-def traces_for(patient: str, *, before: Any = None, count: int = 100) -> list[dict[str, Any]]:
-    """AuditEvents of what was done in a record, newest first."""
-    return audit.for_patient(patient, before=before, actions=tuple(TRACED), count=count)
+def traces_for(patient: str, *, after: str = "", count: int = 100) -> list[dict[str, Any]]:
+    """AuditEvents of what was done in a record, newest first; `after` is the id of the last one of the page before."""
+    return audit.for_patient(patient, after=after, actions=tuple(TRACED), count=count)

@@ -32,10 +32,21 @@ def location(request: FhirRequest, version: Version) -> str:
     return f"{request.base}/{version.reference}/_history/{version.version}"
 
 
+def counted(request: FhirRequest, total: int) -> FhirResponse:
+    """A Bundle that tells a number only (`_summary=count`)."""
+    link = {"relation": "self", "url": f"{request.base}/{request.path}?{request.query}"}
+    return FhirResponse(
+        200, json.dumps({"resourceType": "Bundle", "type": "searchset", "total": total, "link": [link]})
+    )
+
+
 def searchset(
-    request: FhirRequest, resources: list[dict[str, Any]], links: list[dict[str, str]] | None = None
+    request: FhirRequest,
+    resources: list[dict[str, Any]],
+    links: list[dict[str, str]] | None = None,
+    total: int | None = None,
 ) -> FhirResponse:
-    """A Bundle of resources that are not in this base's store."""
+    """A Bundle of resources that are not in this base's store; without `links` what is there is all there is."""
     entries = [
         {
             "fullUrl": representation.full_url(request, str(one["resourceType"]), str(one["id"])),
@@ -49,7 +60,9 @@ def searchset(
         {"relation": "self", "url": f"{request.base}/{request.path}?{request.query}".rstrip("?")},
         *(links or []),
     ]
-    if links:
+    if total is not None:
+        bundle["total"] = total
+    elif links:
         del bundle["total"]
     if entries:
         bundle["entry"] = entries
