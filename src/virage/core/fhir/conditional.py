@@ -38,10 +38,17 @@ def if_match(request: FhirRequest) -> int | None:
     return int(found[1])
 
 
+def must_be_new(request: FhirRequest) -> bool:
+    """Whether a PUT wants to create only (`If-None-Match: *`, RFC 9110)."""
+    return request.headers.get("if-none-match", "").strip() == "*"
+
+
 def unchanged(request: FhirRequest, version: "Version") -> bool:
     """Whether a conditional read may answer 304: If-None-Match first, If-Modified-Since only without it (RFC 9110)."""
     etags = request.headers.get("if-none-match")
     if etags is not None:
+        if etags.strip() == "*":
+            return True
         given = (_ETAG.match(etag.strip()) for etag in etags.split(","))
         return any(found is not None and int(found[1]) == version.version for found in given)
     since = request.headers.get("if-modified-since")

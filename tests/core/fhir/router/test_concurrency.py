@@ -35,6 +35,13 @@ def test_of_many_updates_of_one_version_one_holds(ask_for_real):
     assert len(versions(ask, "Patient/p")) == 2
 
 
+def test_of_many_creations_with_a_star_one_holds(ask_for_real):
+    ask = ask_for_real
+    body = lambda n: named("p", str(n))  # noqa: E731
+    done = at_once(*[lambda n=n: ask("PUT", "Patient/p", body(n), if_none_match="*").status for n in range(CROWD)])
+    assert Counter(done) == {201: 1, 412: CROWD - 1}
+
+
 def test_every_update_without_condition_is_a_version(ask_for_real):
     ask = ask_for_real
     done = at_once(*[lambda n=n: ask("PUT", "Patient/p", named("p", str(n))).status for n in range(CROWD)])

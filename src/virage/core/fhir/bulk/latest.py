@@ -10,7 +10,7 @@ from virage.core import audit, db
 from virage.core.errors import Malformed
 from virage.core.fhir import prefer
 from virage.core.fhir.index import keys
-from virage.core.fhir.interactions import rights, searches
+from virage.core.fhir.interactions import operations, rights, searches
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.search.context import BUCKET
 from virage.core.fhir.search.run import compiled_query
@@ -34,6 +34,7 @@ def lastn(request: FhirRequest, service: FhirService) -> FhirResponse:
 
     Raises Malformed without `patient` or `subject`, and for a `max` that is not a number from 1 to 100.
     """
+    operations.take_inputs(request)
     access = rights.rule(request, service, "search-type")
     text = request.param("max") or "1"
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= _MOST_EACH:

@@ -1,5 +1,6 @@
 """Search across types: one type after the other, so that a page and its cursor stay those of a search on one type."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from virage.core.errors import Malformed
@@ -19,8 +20,9 @@ def search(
     count: int,
     cursor: str | None,
     total: bool,
+    own: Mapping[str, list[tuple[str, str]]] | None = None,
 ) -> "Page":
-    """One page of the matches of each type in turn. The cursor says which type it stands in.
+    """One page of the matches of each type in turn. The cursor says which type it stands in; `own` are more parameters of a type.
 
     A parameter counts as unknown when one of the types does not know it, as for a search on that type.
     """
@@ -40,7 +42,12 @@ def search(
             continue
         here = inner if place == start else None
         page = service.store.search(
-            name, params, access=access, count=max(left, int(probing)), cursor=here, total=total
+            name,
+            [*params, *(own or {}).get(name, ())],
+            access=access,
+            count=max(left, int(probing)),
+            cursor=here,
+            total=total,
         )
         unknown.update(dict.fromkeys(page.unknown))
         counted += page.total or 0

@@ -1,5 +1,6 @@
 """Operations `$name`: those of the room first, then the standard ones that every base offers."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ from virage.core import audit
 from virage.core.access import InPatient
 from virage.core.errors import Issue, Malformed, Unknown, VirageError
 from virage.core.fhir import conditional, definitions, json, known, outcome, prefer, validation
+from virage.core.fhir.index import params_of
 from virage.core.fhir.interactions import everywhere, reads, rights, searches, writes
 from virage.core.fhir.interactions.chain import verify_chain
 from virage.core.fhir.request import JSON, XML, FhirRequest, FhirResponse, media
@@ -93,6 +95,12 @@ def text_of(given: list[dict[str, Any]], name: str) -> str:
                 if key.startswith("value") and isinstance(value, str | int | bool):
                     return str(value)
     return ""
+
+
+def take_inputs(request: FhirRequest) -> None:
+    """The simple parameters of a POSTed body count as those of the address: for operations that only read, and page."""
+    if request.method == "POST":
+        request.parsed_params = [(part["name"], text_of([part], part["name"])) for part in inputs(request)]
 
 
 def validate(request: FhirRequest, service: FhirService) -> FhirResponse:
@@ -186,6 +194,7 @@ def _meta_of(resource: dict[str, Any]) -> FhirResponse:
 
 def everything(request: FhirRequest, service: FhirService) -> FhirResponse:
     """Patient/[id]/$everything: the patient and what is filed under it, by pages, as the caller may see it."""
+    take_inputs(request)
     version = reads.found(service.store.read("Patient", request.id), request)
     rights.admit(rights.rule(request, service, "read", "Patient"), service, version)
     access = searches.both(InPatient(request.id), rights.rule(request, service, "search-system", "*"))
@@ -209,9 +218,50 @@ def everything(request: FhirRequest, service: FhirService) -> FhirResponse:
         count=searches.count_of(request) if request.param("_count") else searches.MOST,
         cursor=request.param("_cursor") or None,
         total=False,
+        own=_care_dates(request, service, types),
     )
     audit.later(by=request.caller, action="fhir.everything", patient=request.id, entities=(f"Patient/{request.id}",))
     return FhirResponse(200, searches.searchset(request, service, page, prefer.wanted_view(request), warnings, False))
+
+
+# Which search parameter of a type says when the care was given, the first that it has.
+_CARE_DATES = (
+    *(
+        "date",
+        "occurrence",
+        "onset-date",
+        "performed",
+        "effective",
+        "effective-time",
+        "whenhandedover",
+        "started",
+        "sent",
+    ),
+    *("start-date", "identified", "authored", "authored-on", "authoredon", "datetime", "datewritten", "created"),
+)
+_DAY = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
+
+
+def _care_dates(
+    request: FhirRequest, service: FhirService, types: list[str]
+) -> dict[str, list[tuple[str, str]]] | None:
+    """The conditions of `start` and `end` (R4, Patient-everything) on each type that has a date of care; what has none stays."""
+    ends = [(name, prefix, request.param(name)) for name, prefix in (("start", "ge"), ("end", "le"))]
+    wanted = [(name, prefix, value) for name, prefix, value in ends if value]
+    if not wanted:
+        return None
+    for name, _, value in wanted:
+        if not _DAY.fullmatch(value):
+            raise Malformed(
+                f"« {name} » est une date, comme 2026-01-31.", code="FHIR.PARAM_VALUE", issue="value", path=name
+            )
+    own: dict[str, list[tuple[str, str]]] = {}
+    for type in types:
+        known = params_of(service.store.space.code, type)
+        date = next((code for code in _CARE_DATES if code in known and known[code].type == "date"), None)
+        if type != "Patient" and date is not None:
+            own[type] = [("_filter", f"({date} {prefix} {value}) or ({date} pr false)") for _, prefix, value in wanted]
+    return own
 
 
 def evaluate(request: FhirRequest, service: FhirService) -> FhirResponse:

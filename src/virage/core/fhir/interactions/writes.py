@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from virage.core import db
 from virage.core.access import Everything, Filter
-from virage.core.errors import Invalid, Malformed, VirageError
+from virage.core.errors import Conflict, Invalid, Malformed, VirageError
 from virage.core.fhir import conditional, json, outcome, prefer, representation, validation
 from virage.core.fhir import patch as patching
 from virage.core.fhir.conditional import PreconditionFailed
@@ -56,6 +56,19 @@ def update(request: FhirRequest, service: FhirService) -> FhirResponse:
     rule = rights.rule(request, service)
     resource = _addressed(request, service)
     wanted = conditional.if_match(request)
+    if conditional.must_be_new(request):
+        current = service.store.read(request.type, request.id)
+        if current is not None and not current.deleted:
+            raise PreconditionFailed(
+                "Cette ressource existe déjà : « If-None-Match: * » ne crée que ce qui n'existe pas."
+            )
+        if current is None:
+            try:
+                made = _write(service, rule, lambda: service.store.create(resource, by=request.caller, id=request.id))
+            except Conflict:
+                raise PreconditionFailed("Quelqu'un d'autre vient de créer cette ressource.") from None
+            return told(request, service, made)
+        wanted = current.version
     return told(request, service, replace(request, service, rule, resource, wanted))
 
 
@@ -101,7 +114,7 @@ def plan(request: FhirRequest, service: FhirService) -> Planned | None:
         resource = incoming(request, service)
         resource.pop("id", None)
         return Planned(rule, Write(resource, request.assigned_id))
-    if not isinstance(rule, Everything):
+    if not isinstance(rule, Everything) or conditional.must_be_new(request):
         return None
     return Planned(rule, Write(_addressed(request, service), request.id, True, conditional.if_match(request)))
 
