@@ -6,6 +6,7 @@ type), contained resources, the twins `_x` of primitives, nulls and empties. Pro
 """
 
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,9 @@ Walk = Callable[[Any, Place, Report], None]
 Handler = Callable[[Any, dict[str, Any], Place, Report], None]
 
 _WALKS: dict[str, Walk] = {}
+# Types refer to each other: a walk is shown to other threads once all those that it leads to are whole.
+_MAKING: dict[str, Walk] = {}
+_making = threading.RLock()
 _HISTORY = r"(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 _RELATIVE = re.compile(rf"([A-Za-z]+)/([A-Za-z0-9\-.]{{1,64}}){_HISTORY}(?:#.+)?")
 _ABSOLUTE = re.compile(rf"https?://[^\s?#]+/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{{1,64}}){_HISTORY}(?:#.+)?")
@@ -28,7 +32,21 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 def walk_of(name: str) -> Walk:
     """The compiled walk of a type or backbone; compiled at first use."""
     found = _WALKS.get(name)
-    return found if found is not None else _compile(definitions.element(name))
+    if found is not None:
+        return found
+    with _making:
+        found = _WALKS.get(name) or _MAKING.get(name)
+        if found is not None:
+            return found
+        outermost = not _MAKING
+        try:
+            found = _compile(definitions.element(name))
+            if outermost:
+                _WALKS.update(_MAKING)
+            return found
+        finally:
+            if outermost:
+                _MAKING.clear()
 
 
 def resource(value: Any, place: Place, report: Report) -> None:
@@ -128,7 +146,7 @@ def _compile(type_def: TypeDef) -> Walk:
         if is_extension:
             _extension_shape(value, place, report)
 
-    _WALKS[type_def.name] = walk
+    _MAKING[type_def.name] = walk
     for child in type_def.children.values():
         names: list[str] = []
         for name, ref in child.json.items():
