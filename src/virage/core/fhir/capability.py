@@ -1,12 +1,13 @@
 """The CapabilityStatement, made from what the base really serves, once, and kept as bytes."""
 
 import hashlib
-from functools import lru_cache
+from contextlib import suppress
 from typing import Any
 
 import virage
 from virage.core import accounts
 from virage.core.fhir import definitions, json
+from virage.core.fhir.index.registry import params_of, refresh, remembered
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import TYPE_INTERACTIONS, FhirService
 
@@ -18,6 +19,8 @@ _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 def capabilities(request: FhirRequest, service: FhirService) -> FhirResponse:
     """GET /metadata: open to all, cached, 304 when the client has it."""
+    with suppress(Exception):  # the statement is told even while the database is away
+        refresh()
     body, etag = _kept(service.space, request.base, id(service))
     headers = {"ETag": etag, "Cache-Control": "public, max-age=60"}
     if etag in request.headers.get("if-none-match", ""):
@@ -25,7 +28,7 @@ def capabilities(request: FhirRequest, service: FhirService) -> FhirResponse:
     return FhirResponse(200, body, headers)
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def _kept(space: str, base: str, identity: int) -> tuple[bytes, str]:
     from virage.core.fhir.service import SERVICES
 
@@ -123,33 +126,30 @@ def _ordered(served: frozenset[str]) -> list[str]:
 def _search_params(service: FhirService, name: str) -> list[dict[str, Any]]:
     found = {
         param.code: {"name": param.code, "definition": param.url, "type": param.type}
-        for param in definitions.search_parameters(name)
+        for param in params_of(service.code, name).values()
     }
-    for extra in service.search_parameters:
-        if name in extra.get("base", ()) or "Resource" in extra.get("base", ()):
-            found[extra["code"]] = {"name": extra["code"], "definition": extra["url"], "type": extra["type"]}
     return [found[code] for code in sorted(found)]
 
 
 def _reverse(service: FhirService, name: str) -> list[str]:
     return (
-        _referring().get(name, [])
+        _referring(service.code).get(name, [])
         if service.types is None
         else [
             f"{other}:{param.code}"
             for other in sorted(service.served)
             if "search-type" in service.served[other]
-            for param in definitions.search_parameters(other)
+            for param in params_of(service.code, other).values()
             if param.type == "reference" and name in param.targets
         ]
     )
 
 
-@lru_cache(maxsize=1)
-def _referring() -> dict[str, list[str]]:
+@remembered()
+def _referring(space: int) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for other in sorted(definitions.resource_types()):
-        for param in definitions.search_parameters(other):
+        for param in params_of(space, other).values():
             if param.type == "reference":
                 for target in param.targets:
                     found.setdefault(target, []).append(f"{other}:{param.code}")

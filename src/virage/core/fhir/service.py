@@ -90,10 +90,11 @@ class FhirService:
         """Operations by (level, name), the standard ones after those of the room, which win."""
         from virage.core.fhir.bulk.operations import BULK
         from virage.core.fhir.interactions.operations import STANDARD
+        from virage.core.fhir.reindex.declaring import REINDEX
         from virage.core.fhir.subscriptions.operations import SUBSCRIPTIONS
 
         table: dict[tuple[str, str], tuple[Operation, ...]] = {}
-        for operation in (*self.operations, *STANDARD, *BULK, *SUBSCRIPTIONS):
+        for operation in (*self.operations, *STANDARD, *BULK, *SUBSCRIPTIONS, *REINDEX):
             for level in operation.levels:
                 table[level, operation.name] = (*table.get((level, operation.name), ()), operation)
         return table
@@ -183,9 +184,20 @@ def _subscription(request: FhirRequest, service: FhirService) -> FhirResponse:
     return OVERRIDES[request.interaction, "Subscription"](request, service)
 
 
+def _parameter(request: FhirRequest, service: FhirService) -> FhirResponse:
+    from virage.core.fhir.reindex.declaring import OVERRIDES
+
+    return OVERRIDES[request.interaction, "SearchParameter"](request, service)
+
+
+_WRITES = ("create", "update", "patch", "delete")
+
 SHARED = FhirService(
     base="/fhir",
-    overrides={(verb, "Subscription"): _subscription for verb in ("create", "update", "patch", "delete")},
+    overrides={
+        **{(verb, "Subscription"): _subscription for verb in _WRITES},
+        **{(verb, "SearchParameter"): _parameter for verb in _WRITES},
+    },
     space="fhir",
     code=0,
     title="Entrepôt FHIR R4 partagé",

@@ -13,6 +13,8 @@ _FAKE = (
     "CREATE FUNCTION fake.create_distributed_table(t regclass, c text, colocate_with text) RETURNS void LANGUAGE sql AS $$"
     " INSERT INTO fake.calls (called) VALUES (t::text || ' ' || c || ' ' || colocate_with);"
     " INSERT INTO fake.pg_dist_partition VALUES (t) $$",
+    "CREATE FUNCTION fake.create_reference_table(t regclass) RETURNS void LANGUAGE sql AS $$"
+    " INSERT INTO fake.calls (called) VALUES (t::text) $$",
     "CREATE FUNCTION fake.create_distributed_function(f regprocedure) RETURNS void LANGUAGE sql AS $$"
     " INSERT INTO fake.calls (called) VALUES (f::text) $$",
     "SET LOCAL search_path = fake, pg_catalog, public",
@@ -39,7 +41,8 @@ def test_the_tables_are_distributed_by_compartment_once(db):
     assert calls[0] == "fhir_resource compartment none"
     assert calls[1:5] == [f"{table} compartment fhir_resource" for table in tables[1:5]]
     assert calls[5] == "fhir_locator rid none"
-    assert calls[6] == "fhir_in_bucket(bigint[],bigint)"
+    assert calls[6] == "reindex_epoch"
+    assert calls[7] == "fhir_in_bucket(bigint[],bigint)"
 
 
 def test_every_key_begins_with_the_compartment(db):

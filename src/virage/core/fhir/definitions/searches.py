@@ -19,7 +19,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class SearchParam:
-    """A search parameter. `type` is number, date, string, token, reference, composite, quantity, uri or special."""
+    """A search parameter. `type` is number, date, string, token, reference, composite, quantity, uri or special.
+
+    `key` names a definition that a user made; it is empty for those of R4 and of the program.
+    """
 
     code: str
     url: str
@@ -30,6 +33,7 @@ class SearchParam:
     base: tuple[str, ...] = ()
     name: str = ""
     comparators: tuple[str, ...] = ()
+    key: str = ""
 
 
 # The specification describes these in prose or without an expression; they hold on every resource.

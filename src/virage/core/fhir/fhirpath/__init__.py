@@ -5,9 +5,19 @@ them. Left out: the reflection of `elementDefinition()`, `%factory`, `Long` as a
 """
 
 from virage.core.fhir.fhirpath.errors import FhirPathError, TooDear
-from virage.core.fhir.fhirpath.evaluation import Terminology
+from virage.core.fhir.fhirpath.evaluation import MAX_STEPS, Terminology
 from virage.core.fhir.fhirpath.expression import Compiled, compile
 from virage.core.fhir.fhirpath.operation import evaluate_operation
 from virage.core.fhir.fhirpath.values import Item, Node
 
-__all__ = ["Compiled", "FhirPathError", "Item", "Node", "Terminology", "TooDear", "compile", "evaluate_operation"]
+__all__ = [
+    "MAX_STEPS",
+    "Compiled",
+    "FhirPathError",
+    "Item",
+    "Node",
+    "Terminology",
+    "TooDear",
+    "compile",
+    "evaluate_operation",
+]

@@ -5,6 +5,17 @@ under GIN, dates, strings and numbers in narrow tables. Why: docs/decisions/0010
 """
 
 from virage.core.fhir.index.plan import Entries, Indexer, patient_params
-from virage.core.fhir.index.registry import aliases_of, declare, indexer, params_of
+from virage.core.fhir.index.registry import aliases_of, declare, indexer, param_of, params_of, remembered, revised
 
-__all__ = ["Entries", "Indexer", "aliases_of", "declare", "indexer", "params_of", "patient_params"]
+__all__ = [
+    "Entries",
+    "Indexer",
+    "aliases_of",
+    "declare",
+    "indexer",
+    "param_of",
+    "params_of",
+    "patient_params",
+    "remembered",
+    "revised",
+]

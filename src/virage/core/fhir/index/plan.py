@@ -320,16 +320,28 @@ def _pair_leaf(pair: pairs.Pair, key: int) -> Leaf:
     return leaf
 
 
+OWN_STEPS = 20_000
+"""How much the expression of a user's parameter may do on one resource; beyond, the resource is not found by it."""
+MOST_OWN = 1000
+
+
 def _evaluated_leaf(space: int, type_: str, param: SearchParam, rank: int | None) -> Leaf:
     """For an expression that is more than a path: FHIRPath itself, a good deal slower."""
     from virage.core.fhir import fhirpath
 
     expression = fhirpath.compile(param.expression, type_)
+    # What a user wrote may cost so much, and can fail a search, never a write.
+    steps = OWN_STEPS if param.key else fhirpath.MAX_STEPS
+    failing: tuple[type[Exception], ...] = (Exception,) if param.key else ()
     key = keys.param_hash(space, type_, param.code)
     known: dict[str, Leaf | None] = {}
 
     def leaf(resource: Any, out: Entries) -> None:
-        for item in expression.typed(resource):
+        try:
+            items = expression.typed(resource, steps=steps)[:MOST_OWN]
+        except failing:
+            return
+        for item in items:
             kind = item.type.rpartition(".")[2]
             if kind not in known:
                 kind_path = paths.Path((), {"Boolean": "boolean", "String": "string"}.get(kind, kind))
@@ -363,10 +375,13 @@ def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int
 
 
 class Indexer:
-    """The index plan of one resource type in one space."""
+    """The index plan of one resource type in one space; `epoch` tells which parameters it knows."""
 
-    def __init__(self, space: int, type_: str, params: list[SearchParam], aliases: dict[str, Alias]) -> None:
+    def __init__(
+        self, space: int, type_: str, params: list[SearchParam], aliases: dict[str, Alias], epoch: int = 0
+    ) -> None:
         self.type = type_
+        self.epoch = epoch
         self.in_compartments = type_ == "Patient" or bool(patient_params(type_))
         ranks = {code: rank for rank, code in enumerate(patient_params(type_))}
         self._root = _Node()
@@ -383,7 +398,7 @@ class Indexer:
             if param.code in ranks:
                 for path in found:
                     self._filed.add(paths.untargeted(path), _pointer_leaf(ranks[param.code]))
-            if param.code in aliases:
+            if param.code in aliases and not param.key:
                 # Found by other parameters; only what puts the resource in a compartment is still looked at.
                 if param.code in ranks:
                     for path in found:

@@ -1,7 +1,7 @@
 """Access rules as SQL: the other reading of `core.access.Filter`. `facts` gives what the first reading looks at."""
 
 from virage.core.access import AllOf, AnyOf, Everything, Filter, Has, InPatient, Not, Nothing, OfType
-from virage.core.fhir.index import keys, params_of
+from virage.core.fhir.index import keys, param_of
 from virage.core.fhir.index.forms import REFERENCE
 from virage.core.fhir.index.membership import member
 from virage.core.fhir.search.conditions import target_keys
@@ -32,7 +32,7 @@ def access_condition(filter_: Filter, space: int, type_: str) -> Sql:
 
 
 def _has(rule: Has, space: int, type_: str) -> Sql:
-    param = params_of(space, type_).get(rule.param)
+    param = param_of(space, type_, rule.param)
     if param is None or param.type not in ("token", "reference", "uri"):
         return FALSE
     context = Context(space, type_, param)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from virage.core import db
 from virage.core.access import Filter
-from virage.core.fhir.index import aliases_of, keys, params_of, paths, patient_params
+from virage.core.fhir.index import aliases_of, keys, param_of, params_of, paths, patient_params
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.context import BUCKET, ROW_BUCKET, Context, has
 from virage.core.fhir.search.errors import BadSearch, TooDear
@@ -85,7 +85,7 @@ def through(
     None when `head` is no reference, or when no type knows what is asked.
     """
     code, _, asked = head.partition(":")
-    param = params_of(scene.space, type_).get(code)
+    param = param_of(scene.space, type_, code)
     if param is None or param.type != "reference":
         return None
     _check_depth(depth)
@@ -157,7 +157,7 @@ def reverse(scene: Scene, type_: str, far: str, code: str, rest: str, value: str
     """`_has:far:code:rest=value` on resources of `type_`. None when a name is not known."""
     if far not in places.TYPE_CODES:
         return None
-    param = params_of(scene.space, far).get(code)
+    param = param_of(scene.space, far, code)
     if param is None or param.type != "reference":
         return None
     _check_depth(depth)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from virage.core.access import Filter
-from virage.core.fhir.index import params_of, patient_params
+from virage.core.fhir.index import param_of, patient_params
 from virage.core.fhir.index.forms import REFERENCE
 from virage.core.fhir.search import chains, conditions, filtering, lists, nearby, prose
 from virage.core.fhir.search.composites import composite
@@ -93,7 +93,7 @@ class Compiler:
         if code == "_lastUpdated":
             out.parts.append(conditions.updated(value, modifier, self.now))
             return True
-        param = params_of(self.space, type_).get(code)
+        param = param_of(self.space, type_, code)
         if param is None or (param.type == "special" and code != "near"):
             return False
         context = Context(self.space, type_, param)

@@ -1,11 +1,10 @@
 """Where a condition holds: the space, the type, the parameter and the index keys that answer for it. Pure."""
 
 import re
-from functools import lru_cache
 
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import aliases_of, forms, keys, params_of, paths
+from virage.core.fhir.index import aliases_of, forms, keys, params_of, paths, remembered
 from virage.core.fhir.search.errors import bad_value
 from virage.core.fhir.search.sql import FALSE, Sql, no
 
@@ -41,7 +40,7 @@ class Context:
 
     def __init__(self, space: int, type_: str, param: SearchParam) -> None:
         self.space, self.type, self.param = space, type_, param
-        alias = aliases_of(space, type_).get(param.code)
+        alias = aliases_of(space, type_).get(param.code) if not param.key else None
         codes = alias.codes if alias else (param.code,)
         self.target = alias.target if alias else ""
         self.keys = tuple(keys.param_hash(space, type_, code) for code in codes)
@@ -152,7 +151,7 @@ def presence(context: Context) -> list[int]:
     return context.tokens(keys.present(), *(keys.present(each) for each in definitions.resource_types()))
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def code_systems(space: int, type_: str, code: str) -> frozenset[str] | None:
     """The systems of a parameter whose elements are all codes alone, by their required binding; None when some are not.
 

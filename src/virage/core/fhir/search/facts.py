@@ -1,10 +1,9 @@
 """What access rules may know of a resource: the same values that the index holds, in words."""
 
-from functools import lru_cache
 from typing import Any
 
 from virage.core.access import Facts
-from virage.core.fhir.index import forms, indexer, params_of, paths
+from virage.core.fhir.index import forms, indexer, params_of, paths, remembered
 
 
 def facts(space: int, resource: dict[str, Any]) -> Facts:
@@ -38,7 +37,7 @@ def _texts(kind: str, path: paths.Path, value: Any) -> list[str]:
     return [form[1:] for form in forms.uri(value)]
 
 
-@lru_cache(maxsize=2048)
+@remembered()
 def _token_paths(space: int, type_: str) -> tuple[tuple[str, str, paths.Path], ...]:
     found = []
     for param in params_of(space, type_).values():

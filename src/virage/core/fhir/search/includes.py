@@ -1,12 +1,11 @@
 """`_include` and `_revinclude`: what the matches point at, and what points at them, within the caller's rights."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 from virage.core import db
 from virage.core.access import Everything, Filter
-from virage.core.fhir.index import forms, params_of, paths
+from virage.core.fhir.index import forms, param_of, params_of, paths, remembered
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.conditions import target_keys
 from virage.core.fhir.search.context import Context, has
@@ -74,14 +73,14 @@ def _forward(space: Space, asked: Include, versions: Iterable[Version], rule: Fi
     return [version for version in kept if rule.admits(facts(space.code, version.resource)).allowed]
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def reference_paths(space: int, type_: str, code: str) -> tuple[paths.Path, ...]:
     """The paths of a reference parameter of a type, of all of them for `*`. Raises BadSearch when it has none."""
     params = params_of(space, type_)
     if code == "*":
         wanted = [param for param in params.values() if param.type == "reference"]
     else:
-        param = params.get(code)
+        param = param_of(space, type_, code)
         if param is None or param.type != "reference":
             raise BadSearch(
                 f"« {type_}:{code} » n'est pas un paramètre de type référence.",
@@ -113,13 +112,14 @@ def _reverse(space: Space, asked: Include, versions: Iterable[Version], rule: Fi
     names = [name for name, each in params.items() if each.type == "reference"] if asked.param == "*" else [asked.param]
     tokens = []
     for name in names:
-        if name not in params or params[name].type != "reference":
+        param = param_of(space.code, asked.source, name)
+        if param is None or param.type != "reference":
             raise BadSearch(
                 f"« {asked.source}:{name} » n'est pas un paramètre de type référence.",
                 code="FHIR.SEARCH_PARAM",
                 path="_revinclude",
             )
-        context = Context(space.code, asked.source, params[name])
+        context = Context(space.code, asked.source, param)
         for version in versions:
             if asked.target in ("", version.type):
                 tokens += target_keys(context, version.type, version.id)

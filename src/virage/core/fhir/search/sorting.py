@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from virage.core.fhir.index import params_of, paths
+from virage.core.fhir.index import param_of, paths
 from virage.core.fhir.index.dates import EARLIEST, LATEST
 from virage.core.fhir.index.forms import CANONICAL
 from virage.core.fhir.index.keys import value_hash
@@ -68,7 +68,7 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
         return SortKey("r.updated", (), descending, "bigint", int)
     if name == "_id":
         return SortKey('(r.id COLLATE "C")', (), descending, "text", str)
-    param = params_of(space, type_).get(name)
+    param = param_of(space, type_, name)
     if param is not None:
         pick = "max" if descending else "min"
         key = Context(space, type_, param).row_keys()

@@ -37,6 +37,7 @@ def packed(space: Space, prepared: Prepared, body: bytes, mark: str, given: bool
         mark.encode(),
         given,
         prepared.located,
+        prepared.epoch,
     )
 
 

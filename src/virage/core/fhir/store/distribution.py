@@ -24,5 +24,7 @@ def distribute() -> list[str]:
         done = spread(COLUMNS)
         if done:
             with db.cursor() as cursor:
+                # What each write looks at is on every machine.
+                cursor.execute("SELECT create_reference_table('reindex_epoch')")
                 cursor.execute("SELECT create_distributed_function('fhir_in_bucket(bigint[], bigint)')")
     return done

@@ -8,6 +8,7 @@ from typing import Any
 
 from virage.core import audit, db
 from virage.core.callers import Caller
+from virage.core.fhir.index import registry
 from virage.core.fhir.store import copying
 from virage.core.fhir.store.packing import Packed
 from virage.core.fhir.store.space import Space
@@ -32,16 +33,22 @@ def load(space: Space, resources: Iterable[dict[str, Any]], *, by: Caller, batch
     written = present = 0
     given = iter(resources)
     with ThreadPoolExecutor(1, "fhir-load") as ahead:
-        chunk = _prepare(space, list(islice(given, batch)))
+        resources = list(islice(given, batch))
+        chunk = _prepare(space, resources)
         while chunk:
-            coming = ahead.submit(_prepare, space, list(islice(given, batch)))
+            following = list(islice(given, batch))
+            coming = ahead.submit(_prepare, space, following)
             with db.transaction():
+                epoch = registry.agree()
+                while any(line.epoch != epoch for line in chunk):
+                    chunk = _prepare(space, resources)
+                    epoch = registry.agree()
                 done = write(chunk)
                 if done:
                     audit.trace(by=by, action=f"{space.name}.load", title=f"{done} ressources")
             written += done
             present += len(chunk) - done
-            chunk = coming.result()
+            resources, chunk = following, coming.result()
     return Loaded(written, present)
 
 

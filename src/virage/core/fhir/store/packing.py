@@ -40,7 +40,7 @@ class Packed(NamedTuple):
     """A first version as COPY takes it, table by table, but for the time: that is known when it is written.
 
     `head`, `middle` and `tail` are what surrounds the two places of the time in the row of `fhir_resource`; `given` says that the
-    id came with the resource, so that it may be there already.
+    id came with the resource, so that it may be there already; `epoch` is that of the plan of its entries.
     """
 
     rid: int
@@ -53,6 +53,7 @@ class Packed(NamedTuple):
     strings: bytes
     numbers: bytes
     locator: bytes
+    epoch: int = 0
 
 
 def pack(
@@ -67,6 +68,7 @@ def pack(
     mark: bytes,
     given: bool,
     located: bool,
+    epoch: int,
 ) -> Packed:
     """The rows of a resource; `mark` stands in `body` where the instant goes, and is as long."""
     name = id_.encode()
@@ -88,6 +90,7 @@ def pack(
             ]
         ),
         _locator(2, 8, rid, 8, compartment) if located else b"",
+        epoch,
     )
 
 

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from virage.core import audit
+from virage.core.fhir.index.registry import EPOCH
 
 COLUMNS = "compartment, rid, space, type, version, updated, id, tokens, body"
 SELECTED = "r.type, r.id, r.version, r.updated, r.body, r.compartment"
@@ -17,6 +18,10 @@ VREAD = (
     "SELECT v.type, v.id, v.version, v.updated, v.body, v.compartment FROM fhir_version v"
     " WHERE v.compartment = %s AND v.rid = %s AND v.version = %s"
 )
+
+# A write is by a plan of the present epoch, or is none: a process that has not heard of a new search parameter makes its plan
+# anew. What holds is what the statement's snapshot sees: the re-indexing waits for those under way at the change.
+_PRESENT = f"{EPOCH} = %s"
 
 # How the narrow tables are filled from arrays: table, columns of the arrays with their types.
 NARROW = (
@@ -51,22 +56,26 @@ def _trace(held: str) -> str:
 
 @lru_cache(maxsize=64)
 def insert(kept: tuple[bool, ...], located: bool, traced: bool) -> str:
-    """A new row, unless there is one: gives one row when it was written, none when the place was taken."""
+    """A new row, unless there is one: gives one row when it was written, none when the place was taken or the epoch is past.
+
+    Values: with `located` the locator's two; the epoch; the row's nine; the arrays; the trace.
+    """
     parts = []
-    values = "%s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s"
+    # The casts: a parameter under SELECT has no type of its own.
+    casts = (
+        "%s::bigint, %s::bigint, %s::smallint, %s::smallint, %s::integer, %s::bigint, %s::text, %s::bigint[], %s::bytea"
+    )
     if located:
         # A locator row that points at this very compartment may be left by an earlier life of the resource.
         parts.append(
-            "l AS (INSERT INTO fhir_locator (rid, compartment) VALUES (%s, %s) ON CONFLICT (rid) DO UPDATE"
-            " SET compartment = fhir_locator.compartment WHERE fhir_locator.compartment = EXCLUDED.compartment RETURNING 1)"
+            f"l AS (INSERT INTO fhir_locator (rid, compartment) SELECT %s::bigint, %s::bigint WHERE {_PRESENT}"
+            " ON CONFLICT (rid) DO UPDATE SET compartment = fhir_locator.compartment"
+            " WHERE fhir_locator.compartment = EXCLUDED.compartment RETURNING 1)"
         )
-        # The casts: a parameter under SELECT has no type of its own.
-        casts = "%s::bigint, %s::bigint, %s::smallint, %s::smallint, %s::integer, %s::bigint, %s::text, %s::bigint[], %s::bytea"
-        source = f"SELECT {casts} FROM l"
     else:
-        source = f"VALUES ({values})"
+        parts.append(f"l AS (SELECT WHERE {_PRESENT})")
     parts.append(
-        f"r AS (INSERT INTO fhir_resource ({COLUMNS}) {source} ON CONFLICT DO NOTHING RETURNING compartment, rid)"
+        f"r AS (INSERT INTO fhir_resource ({COLUMNS}) SELECT {casts} FROM l ON CONFLICT DO NOTHING RETURNING compartment, rid)"
     )
     parts += _narrow(kept, "r")
     if traced:
@@ -76,7 +85,7 @@ def insert(kept: tuple[bool, ...], located: bool, traced: bool) -> str:
 
 _OLD = (
     "old AS (SELECT compartment, rid, version, space, type, updated, id, body FROM fhir_resource"
-    " WHERE compartment = %s AND rid = %s AND version = %s FOR UPDATE)"
+    f" WHERE compartment = %s AND rid = %s AND version = %s AND {_PRESENT} FOR UPDATE)"
 )
 _KEPT = (
     "kept AS (INSERT INTO fhir_version (compartment, rid, version, space, type, updated, id, body)"
@@ -86,7 +95,7 @@ _KEPT = (
 
 @lru_cache(maxsize=64)
 def replace(kept: tuple[bool, ...], cleared: bool, traced: bool) -> str:
-    """The next version of a row that is still at the version read before; no row when it is not."""
+    """The next version of a row that is still at the version read before; no row when it is not, or the epoch is past."""
     parts = [
         _OLD,
         _KEPT,
@@ -104,7 +113,7 @@ def replace(kept: tuple[bool, ...], cleared: bool, traced: bool) -> str:
 def depart() -> str:
     """Take a row out of its compartment, keeping it as a past version in the compartment to which it moves."""
     parts = [
-        "old AS (DELETE FROM fhir_resource WHERE compartment = %s AND rid = %s AND version = %s"
+        f"old AS (DELETE FROM fhir_resource WHERE compartment = %s AND rid = %s AND version = %s AND {_PRESENT}"
         " RETURNING compartment, rid, version, space, type, updated, id, body)",
         "kept AS (INSERT INTO fhir_version (compartment, rid, version, space, type, updated, id, body)"
         " SELECT %s::bigint, rid, version, space, type, updated, id, body FROM old)",

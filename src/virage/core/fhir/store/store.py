@@ -8,6 +8,7 @@ from typing import Any
 from virage.core.access import Facts, Filter
 from virage.core.callers import Caller
 from virage.core.fhir.index import indexer
+from virage.core.fhir.index.registry import answered
 from virage.core.fhir.store import reading, together, writing
 from virage.core.fhir.store.history import history
 from virage.core.fhir.store.loading import Loaded, load
@@ -112,7 +113,10 @@ class Store:
         """
         from virage.core.fhir.search.run import search
 
-        return search(self.space, type, params, access=access, count=count, cursor=cursor, total=total, sort=sort)
+        def once() -> Page:
+            return search(self.space, type, params, access=access, count=count, cursor=cursor, total=total, sort=sort)
+
+        return answered(once, lambda page: bool(page.unknown))
 
     def write(self, writes: list[Write], *, by: Caller) -> list[Version]:
         """Many creates and updates together. See `together.write`."""

@@ -7,7 +7,7 @@ import psycopg
 
 from virage.core import audit, db, events
 from virage.core.callers import Caller
-from virage.core.fhir.index import keys
+from virage.core.fhir.index import keys, registry
 from virage.core.fhir.index.dates import moment
 from virage.core.fhir.store import copying, places, statements, writing
 from virage.core.fhir.store.packing import Packed
@@ -47,6 +47,7 @@ def write(space: Space, writes: list[Write], *, by: Caller) -> list[Version]:
     Raises StaleAmong where an `if_match` is not the current version, SerializationFailure, to be tried again, when someone else
     wrote the same meanwhile.
     """
+    epoch = registry.agree()
     updated = writing.now()
     held = _hold(space, [each for each in writes if each.update])
     fresh: list[Packed] = []
@@ -67,6 +68,8 @@ def write(space: Space, writes: list[Write], *, by: Caller) -> list[Version]:
             following.append((prepared, before, version))
         written.append(version)
         told.append(("create" if before is None else "update", prepared))
+        if prepared.epoch != epoch:
+            raise _overtaken()
     merged = len(writes) >= MERGED
     if merged:
         copying.await_merge()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from virage.core import audit, db, events
 from virage.core.callers import Caller
 from virage.core.errors import Conflict, Invalid, VirageError
 from virage.core.fhir import json
-from virage.core.fhir.index import Entries, indexer, keys
+from virage.core.fhir.index import Entries, indexer, keys, registry
 from virage.core.fhir.index.dates import moment
 from virage.core.fhir.index.membership import member
 from virage.core.fhir.store import places, statements
@@ -49,6 +49,7 @@ class Prepared:
     tokens: list[int]
     narrow: tuple[list[Any], ...]
     kept: tuple[bool, ...]
+    epoch: int = 0
 
 
 def now() -> int:
@@ -113,6 +114,7 @@ def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: st
         tokens,
         narrow,
         (bool(narrow[0]), bool(narrow[1]), bool(narrow[2])),
+        plan.epoch,
     )
 
 
@@ -198,6 +200,8 @@ def create(
 ) -> Version:
     """Write a new resource. Raises Conflict when the id is taken."""
     written = _create(space, resource, by, id, patient, event, trace)
+    if written is None and registry.refresh():
+        written = _create(space, resource, by, id, patient, event, trace)
     if written is None:
         raise Conflict("Une ressource porte déjà cet identifiant.", code="FHIR.EXISTS", issue="duplicate")
     return written
@@ -221,7 +225,7 @@ def _create(
         body,
     )
     values: list[Any] = [prepared.rid, prepared.compartment] if prepared.located else []
-    values += row
+    values += [prepared.epoch, *row]
     values += _arrays(prepared)
     if trace:
         values += traced(by, space, "create", prepared)
@@ -297,6 +301,7 @@ def update(
                 written = _replace(space, resource, by, id_, current, patient, event, trace)
             if written is not None:
                 return written
+        registry.refresh()
     raise Conflict(
         "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
         code="FHIR.BUSY",
@@ -322,7 +327,8 @@ def _replace(
     written = Version(prepared.type, id_, version + 1, moment(updated), body, prepared.compartment, created=deleted)
     if prepared.compartment != compartment:
         return written if move(space, prepared, compartment, written, updated, by, event, trace) else None
-    values: list[Any] = [compartment, prepared.rid, version, version + 1, updated, prepared.tokens, body]
+    values: list[Any] = [compartment, prepared.rid, version, prepared.epoch]
+    values += [version + 1, updated, prepared.tokens, body]
     values += _arrays(prepared)
     if trace:
         values += traced(by, space, "update", prepared)
@@ -353,6 +359,7 @@ def at(prepared: Prepared, compartment: int) -> Prepared:
         sorted((token & mask) | bucket for token in prepared.tokens),
         tuple([((row[0] & mask) | bucket, *row[1:]) for row in rows] for rows in prepared.narrow),
         prepared.kept,
+        prepared.epoch,
     )
 
 
@@ -368,10 +375,11 @@ def move(
 ) -> bool:
     """The resource now concerns another patient: it moves there with its past, in one transaction."""
     new = prepared.compartment
-    with db.transaction():
-        if not _execute(statements.depart(), [old, prepared.rid, written.version - 1, new]):
+    with suppress(_Overtaken), db.transaction():
+        if not _execute(statements.depart(), [old, prepared.rid, written.version - 1, prepared.epoch, new]):
             return False
         values: list[Any] = [
+            prepared.epoch,
             new,
             prepared.rid,
             space.code,
@@ -389,9 +397,16 @@ def move(
             cursor.execute(statements.MOVE_VERSIONS, [old, prepared.rid, new])
             cursor.execute(statements.SET_LOCATOR, [prepared.rid, new])
             cursor.execute(statements.insert(prepared.kept, False, trace), values)
+            if cursor.fetchone() is None:
+                raise _Overtaken
         if event and events.heard(WRITTEN):
             announce(space, "update", prepared.type, prepared.id, written.version, prepared.patient)
-    return True
+        return True
+    return False
+
+
+class _Overtaken(Exception):
+    """The index has another epoch since the first half of the move."""
 
 
 def delete(
@@ -421,13 +436,14 @@ def delete(
             version, compartment, _ = current
             updated = now()
             rid = keys.row_id(space.code, type_, id_)
-            values: list[Any] = [compartment, rid, version, version + 1, updated, None, None]
+            values: list[Any] = [compartment, rid, version, registry.epoch(), version + 1, updated, None, None]
             prepared = Prepared(type_, id_, code, rid, compartment, "", False, [], ([], [], []), (False, False, False))
             if trace:
                 values += traced(by, space, "delete", prepared)
             statement = statements.replace(prepared.kept, True, trace)
             if _run(statement, values, space, "delete", prepared, version + 1, event):
                 return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
+        registry.refresh()
     raise Conflict(
         "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
         code="FHIR.BUSY",
