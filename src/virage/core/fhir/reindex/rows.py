@@ -10,7 +10,7 @@ from virage.core.fhir.reindex import table
 from virage.core.fhir.store import places, statements
 from virage.core.fhir.store.writing import bucketed
 
-Narrow = tuple[tuple[Any, ...], ...]
+Narrow = tuple[list[Any], ...]
 Key = tuple[int, int]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from virage.core.fhir.index import calendar, params_of
+from virage.core.fhir.index import calendar, param_of
 from virage.core.fhir.index.strings import after, fold
 from virage.core.fhir.search import conditions, filters
 from virage.core.fhir.search.context import Context, missing, row_exists
@@ -49,7 +49,7 @@ def _test(tools: Tools, type_: str, steps: tuple[filters.Step, ...], test: filte
 
     def inner(far: str) -> list[Sql] | None:
         code = steps[1].name.partition(":")[0]
-        if code not in params_of(tools.space, far) and code not in ("_id", "_lastUpdated"):
+        if param_of(tools.space, far, code) is None and code not in ("_id", "_lastUpdated"):
             return None
         parts = [] if head.inside is None else _tree(tools, far, head.inside, depth + 1)
         return [*parts, _test(tools, far, steps[1:], test, depth + 1)]
@@ -85,7 +85,7 @@ def _one(tools: Tools, type_: str, name: str, test: filters.Comparison, depth: i
     code = name
     if code in ("_id", "_lastUpdated"):
         return _own(tools, type_, code, operator, value, depth)
-    param = params_of(tools.space, type_).get(code)
+    param = param_of(tools.space, type_, code)
     if param is None or param.type == "special":
         raise _unknown(name)
     context = Context(tools.space, type_, param)
