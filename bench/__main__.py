@@ -37,6 +37,7 @@ def parts(asked: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
             "--json",
             str(folder / "fhir_http.json"),
         ],
+        "validation": ["--runs", "10" if quick else "60", "--json", str(folder / "validation.json")],
         "fhir_store": ["--home", str(folder / "store"), "--patients", patients, "--scales", scales, "--runs", runs],
     }
 

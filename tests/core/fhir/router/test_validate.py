@@ -194,3 +194,11 @@ def test_odd_values_of_a_draft_are_stored_and_found_again(ask, change):
         assert ask("GET", "StructureDefinition?url=http://x.test/p").json["entry"][0]["resource"] == answer.json
         assert ask("GET", f"StructureDefinition/{answer.json['id']}", accept="application/fhir+xml").status == 200
         assert ask("POST", "Patient/$validate?profile=http://x.test/p", {"resourceType": "Patient"}).status == 200
+
+
+def test_elements_of_xml_come_in_the_order_of_their_definition(ask):
+    body = b'<Patient xmlns="http://hl7.org/fhir"><gender value="male"/>\n<active value="true"/></Patient>'
+    answer = ask("POST", "$validate", body, content_type="application/fhir+xml")
+    assert issues(answer) == [("error", "structure", "Patient.active")]
+    assert answer.json["issue"][0]["details"]["text"].startswith("Ligne 2 ")
+    assert ask("POST", "Patient", body, content_type="application/fhir+xml").status == 201

@@ -117,6 +117,7 @@ def _family(name: str) -> Mapping[str, TypeDef]:
     return build(facts.chunk("type/" + name))
 
 
+@functools.lru_cache(8192)
 def element(name: str) -> TypeDef:
     """The definition of a type, of a resource, or of a backbone named by its path (`Patient.contact`).
 

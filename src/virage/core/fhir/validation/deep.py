@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from virage.core.fhir import definitions
-from virage.core.fhir.definitions import Binding, ElementDef
+from virage.core.fhir.definitions import Binding, ElementDef, Invariant
 from virage.core.fhir.validation import bundles, datatypes, invariants, narratives
 from virage.core.fhir.validation.conformance import bound, check_profile
 from virage.core.fhir.validation.extensions import check_extension
@@ -50,6 +50,26 @@ def _children_of(type_name: str) -> dict[str, _Child]:
     return found
 
 
+class _Type(NamedTuple):
+    """What the walk needs to know of a type."""
+
+    is_primitive: bool
+    is_resource: bool
+    invariants: tuple[Invariant, ...]
+    rule: Callable[[Item, Session], None] | None
+    children: dict[str, _Child]
+
+
+@lru_cache(4096)
+def _type_of(name: str) -> _Type:
+    if definitions.kind(name) == "primitive-type":
+        return _Type(True, False, (), None, {})
+    found = definitions.element(name)
+    rules = tuple(each for each in found.invariants if not invariants.is_elsewhere(each.key))
+    rule = narratives.links if name == "Narrative" else datatypes.RULES.get(name)
+    return _Type(False, found.kind == "resource", rules, rule, _children_of(name))
+
+
 @lru_cache(4096)
 def _is_told(binding: Binding) -> bool:
     """Whether the structural walk has checked this binding already."""
@@ -86,47 +106,46 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
             if binding.max:
                 bound({"strength": "required", "valueSet": binding.max}, item, session, "")
     type_name = item.type
-    if definitions.kind(type_name) == "primitive-type":
+    kind = _type_of(type_name)
+    if kind.is_primitive:
         _primitive(item, session)
         if type(item.twin) is not dict:
             return
         for child in children(item, "extension"):
             _extension(child, item, above, session, ids)
         return
-    if type(item.value) is not dict:
+    value = item.value
+    if type(value) is not dict:
         return
-    type_def = definitions.element(type_name)
-    for each in type_def.invariants:
+    for each in kind.invariants:
         invariants.run(each.key, each.severity, each.expression, item, session)
-    ident = item.value.get("id")
-    if type(ident) is str and type_def.kind != "resource" and type_name != "ElementDefinition":
+    ident = value.get("id")
+    if type(ident) is str and not kind.is_resource and type_name != "ElementDefinition":
         if ident in ids:
             session.add("duplicate", "Deux éléments de la ressource portent le même id : changez-en un.", item.place)
         ids.add(ident)
-    if type_name == "Narrative":
-        narratives.links(item, session)
-    elif type_name == "Reference":
+    if type_name == "Reference":
         bundles.reference(item, definition, session)
-    elif (rule := datatypes.RULES.get(type_name)) is not None:
-        rule(item, session)
-    table = _children_of(type_name)
+    elif kind.rule is not None:
+        kind.rule(item, session)
+    table = kind.children
     check_text = session.options.check_text
     done: set[str] = set()
-    for key in item.value:
+    for key in value:
         known = table.get(key)
         if known is None or (known.plain and not check_text) or known.name in done:
             continue
-        name, child_def, _ = known
+        name = known.name
         done.add(name)
         for child in children(item, name):
-            if name in ("extension", "modifierExtension") and child.type == "Extension":
+            if child.type == "Extension" and name in ("extension", "modifierExtension"):
                 _extension(child, item, above, session, ids)
             elif definitions.kind(child.type) == "resource":
                 if type(child.value) is dict and (name != "contained" or session.options.contained):
                     resource(child, session)
             else:
                 above.append(child)
-                _walk(child, child_def, session, ids, above)
+                _walk(child, known.definition, session, ids, above)
                 above.pop()
 
 

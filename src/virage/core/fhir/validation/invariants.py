@@ -13,6 +13,14 @@ ELSEWHERE = frozenset({"ele-1", "ext-1", "txt-1", "txt-2", "dom-2", "dom-3", "re
 # Rules of every resource that speak of one element alone: nothing to evaluate where it is absent.
 ABOUT = {"dom-4": "contained", "dom-5": "contained"}
 
+# Rules that hold at a glance: where these names are absent, or, after the bar, where one of these is there.
+_AT_A_GLANCE: dict[str, tuple[str, str]] = {
+    "att-1": ("data", "contentType"),
+    "cpt-2": ("value", "system"),
+    "per-1": ("start", ""),
+    "qty-3": ("code", "system"),
+}
+
 # Advice rather than a rule: R4 itself calls it a best practice, and no program keeps it.
 ADVICE = frozenset({"dom-6"})
 
@@ -20,14 +28,28 @@ ADVICE = frozenset({"dom-6"})
 MENDED = {"que-12": "enableWhen.count() > 1 implies enableBehavior.exists()"}
 
 
+def is_elsewhere(key: str) -> bool:
+    """Whether a rule is told by another part of validation, or by none."""
+    return key in ELSEWHERE or key in ADVICE
+
+
 def run(key: str, severity: str, expression: str, item: Item, session: Session, source: str = "") -> None:
     """Evaluate one invariant on one element, and write a finding when it does not hold."""
     session.spend()
-    if key in ELSEWHERE or key in ADVICE:
+    if is_elsewhere(key):
         return
-    needed = ABOUT.get(key)
-    if needed is not None and type(item.value) is dict and needed not in item.value:
-        return
+    value = item.value
+    if not source and type(value) is dict:
+        needed = ABOUT.get(key)
+        if needed is not None and needed not in value:
+            return
+        glance = _AT_A_GLANCE.get(key)
+        if glance is not None:
+            absent, present = glance
+            if (absent not in value and "_" + absent not in value) or present in value:
+                return
+            if key == "per-1" and "end" not in value and "_end" not in value:
+                return
     expression = MENDED.get(key, expression)
     try:
         holds = holds_on(expression, item, session, MAX_STEPS if not source else GUEST_STEPS)

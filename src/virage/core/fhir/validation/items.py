@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from virage.core.fhir import definitions
 from virage.core.fhir.validation.report import Place
@@ -51,6 +52,28 @@ def top(resource: Mapping[str, Any]) -> Item:
     return Item(resource, None, name, (None, name, -1), Frame(resource))
 
 
+class _Plan(NamedTuple):
+    """Where the children of one FHIRPath name are in JSON: (name, its twin, type, name as shown)."""
+
+    is_list: bool
+    places: tuple[tuple[str, str, str, str], ...]
+
+
+@lru_cache(8192)
+def _plan(type_name: str, name: str) -> _Plan | None:
+    try:
+        child = definitions.element(type_name).children.get(name)
+    except KeyError:
+        return None
+    if child is None:
+        return None
+    places = [
+        (json, "_" + json, child.type_name(ref.code), f"{name}.ofType({ref.code})" if child.choice else name)
+        for json, ref in child.json.items()
+    ]
+    return _Plan(child.is_list, tuple(places))
+
+
 def children(item: Item, name: str) -> list[Item]:
     """The children of a FHIRPath name (`value`, not `value[x]`), in order."""
     data = item.value
@@ -58,28 +81,27 @@ def children(item: Item, name: str) -> list[Item]:
         data = item.twin
         if type(data) is not dict:
             return []
-    try:
-        child = definitions.element(item.type).children.get(name)
-    except KeyError:
-        return []
-    if child is None:
-        return []
+    plan = _plan(item.type, name)
     found: list[Item] = []
-    for json_name, ref in child.json.items():
-        if json_name not in data and "_" + json_name not in data:
+    if plan is None:
+        return found
+    above = item.place
+    for json_name, twin_name, target, shown in plan.places:
+        value, twin = data.get(json_name), data.get(twin_name)
+        if value is None and twin is None and json_name not in data and twin_name not in data:
             continue
-        target = child.type_name(ref.code)
-        shown = f"{name}.ofType({ref.code})" if child.choice else name
-        value, twin = data.get(json_name), data.get("_" + json_name)
-        if child.is_list:
+        if not plan.is_list:
+            found.append(_item(value, twin, target, (above, shown, -1), item))
+        elif twin is None and type(value) is list:
+            for index, one in enumerate(value):
+                found.append(_item(one, None, target, (above, shown, index), item))
+        else:
             values = value if type(value) is list else []
             twins = twin if type(twin) is list else []
             for index in range(max(len(values), len(twins))):
                 one = values[index] if index < len(values) else None
                 other = twins[index] if index < len(twins) else None
-                found.append(_item(one, other, target, (item.place, shown, index), item))
-        else:
-            found.append(_item(value, twin, target, (item.place, shown, -1), item))
+                found.append(_item(one, other, target, (above, shown, index), item))
     return found
 
 

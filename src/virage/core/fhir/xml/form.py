@@ -40,6 +40,7 @@ class Property(NamedTuple):
     kind: str  # primitive, xhtml, resource, complex
     type: str
     is_list: bool
+    rank: int
 
 
 class Plan(NamedTuple):
@@ -55,7 +56,7 @@ def plan_of(name: str) -> Plan:
     attributes: list[str] = []
     elements: list[Property] = []
     type_def = definitions.element(name)
-    for child in type_def.children.values():
+    for rank, child in enumerate(type_def.children.values()):
         if (child.xml_attribute or child.name == "id") and type_def.kind != "resource":
             attributes.append(child.name)
             continue
@@ -68,7 +69,7 @@ def plan_of(name: str) -> Plan:
             else:
                 kind = "primitive" if definitions.kind(target) == "primitive-type" else "complex"
             shown = f"{child.name}.ofType({ref.code})" if child.choice else child.name
-            elements.append(Property(json_name, shown, kind, target, child.is_list))
+            elements.append(Property(json_name, shown, kind, target, child.is_list, rank))
     return Plan(tuple(attributes), tuple(elements), {each.name: each for each in elements})
 
 
