@@ -28,6 +28,7 @@ def health(request: HttpRequest) -> HttpResponse:
 @token_door
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text: the sum of all web processes of this machine, and the state of the events."""
+    measures.count()
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

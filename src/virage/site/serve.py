@@ -206,9 +206,15 @@ def _load(target: str) -> Any:
 
 
 def _tidy() -> None:
-    """Collect now and then even at rest: the connection of a thread that has gone hangs in a cycle until then."""
+    """Count what was answered, for whichever process is asked for the figures; and collect now and then even at rest:
+    the connection of a thread that has gone hangs in a cycle until then.
+    """
+    from virage.site import measures
+
     while True:
-        time.sleep(30)
+        for _ in range(30):
+            time.sleep(1)
+            measures.count()
         gc.collect()
 
 

@@ -18,19 +18,20 @@ from virage.site.measures import Wsgi, measured  # noqa: E402
 
 def build() -> Wsgi:
     """Dispatch on the longest base of a FHIR service; what no service claims goes to Django."""
-    services: list[tuple[str, Wsgi]] = []
+    services: dict[str, list[tuple[str, Wsgi]]] = {}  # by the first segment of their base
     if house.fhir_services():
         from virage.core.fhir.adapter import application as fhir_application
 
         for service in house.fhir_services():
             base = service.base.rstrip("/")
-            services.append((base, measured(base, fhir_application(service))))
-        services.sort(key=lambda pair: -len(pair[0]))
+            services.setdefault(base.split("/")[1], []).append((base, measured(base, fhir_application(service))))
+    for alike in services.values():
+        alike.sort(key=lambda pair: -len(pair[0]))
     pages = measured("pages", WSGIHandler())
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        for base, service in services:
+        for base, service in services.get(path[1:].partition("/")[0], ()):
             if path.startswith(base) and (len(path) == len(base) or path[len(base)] == "/"):
                 return service(environ, start_response)
         return pages(environ, start_response)

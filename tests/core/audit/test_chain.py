@@ -3,7 +3,7 @@
 import pytest
 
 from virage.core import audit, db
-from virage.core.callers import Caller
+from virage.core.callers import Caller, system
 
 pytestmark = pytest.mark.django_db
 
@@ -88,4 +88,27 @@ def test_reads_traced_later_are_written_together(monkeypatch: pytest.MonkeyPatch
     assert audit.for_patient("later1") == []
     assert audit.flush() == 3
     assert len(audit.for_patient("later1")) == 3
+    assert audit.verify().broken is None
+
+
+def test_what_one_caller_reads_of_one_patient_at_once_is_one_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
+    monkeypatch.delenv("VIRAGE_AUDIT_LATER", raising=False)
+    other = system("other")
+    for number in range(250):
+        audit.later(by=NURSE, action="fhir.read", patient=lambda: "p1", entities=[f"Observation/{number}"])
+    audit.later(by=NURSE, action="fhir.read", patient="p2", entities=["Observation/0"])
+    audit.later(by=NURSE, action="fhir.vread", patient="p1", entities=["Observation/0"])
+    audit.later(by=other, action="fhir.read", patient="p1", entities=["Observation/0"])
+    for _ in range(2):
+        audit.later(by=NURSE, action="fhir.search")
+    assert audit.flush() == 255
+    mine = [event for event in audit.for_patient("p1", actions=("fhir.read",)) if event["agent"][0].get("altId")]
+    assert sorted(len(event["entity"]) - 1 for event in mine) == [50, 100, 100]
+    named = [entity["what"]["reference"] for event in mine for entity in event["entity"][:-1]]
+    assert sorted(named) == sorted(f"Observation/{number}" for number in range(250))
+    assert len(audit.for_patient("p1")) == 5
+    assert len(audit.for_patient("p2")) == 1
+    assert len(audit.of_subject(NURSE.subject, actions=("fhir.search",))) == 2
+    audit.trace(by=NURSE, action="dmp.search", patient="p1")
     assert audit.verify().broken is None

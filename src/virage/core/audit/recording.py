@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 
@@ -20,10 +20,14 @@ Row = tuple[str, str, str, str, str]
 INSERT = "INSERT INTO audit_trace (action, outcome, subject, patient, content)"
 """For callers that join the trace to their own statement: followed by `VALUES` and `PLACEHOLDERS`."""
 PLACEHOLDERS = "(%s, %s, %s, %s, %s::json)"
+_APPEND = "SELECT audit_append(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[])"
 
 _DELAY = 0.2
-_BATCH = 500
-_queue: deque[tuple[Caller, str, str, str, tuple[str, ...]]] = deque()
+_QUIET = 100  # delays without a read after which the writer lets its connection go: at rest it would only hold memory
+_BATCH = 2000
+_ENTITIES = 100  # that one trace names at most
+_Access = tuple[Caller, str, str, str | Callable[[], str], Sequence[str]]
+_queue: deque[_Access] = deque()
 _wake = threading.Event()
 _state: dict[str, int] = {}
 _lock = threading.Lock()
@@ -93,19 +97,21 @@ def later(
     by: Caller,
     action: str,
     outcome: str = "0",
-    patient: str = "",
+    patient: str | Callable[[], str] = "",
     entities: Sequence[str] = (),
 ) -> None:
     """Trace a plain read without making its reader wait: written within 200 ms, with others, in one statement.
 
-    A crash of the machine can lose the last 200 ms of such traces, never one of a write or of a national service: those
-    use `trace`. `VIRAGE_AUDIT_LATER=0` writes each at once.
+    What one caller reads about one patient in that time is one trace that names each resource; a resource read again is in
+    another one. `patient` may be found out by then. A crash of the machine can lose the last 200 ms of such traces, never one of a write or of a national
+    service: those use `trace`. `VIRAGE_AUDIT_LATER=0` writes each at once.
     """
     if os.environ.get("VIRAGE_AUDIT_LATER") == "0":
-        trace(by=by, action=action, outcome=outcome, patient=patient, entities=entities)
+        about = patient if isinstance(patient, str) else patient()
+        trace(by=by, action=action, outcome=outcome, patient=about, entities=entities)
         return
     # Put into words by the thread that writes, not while the reader waits.
-    _queue.append((by, action, outcome, patient, tuple(entities)))
+    _queue.append((by, action, outcome, patient, entities))
     if _state.get("pid") != os.getpid():
         _start()
     if len(_queue) >= _BATCH:
@@ -113,26 +119,44 @@ def later(
 
 
 def flush() -> int:
-    """Write what waits; gives how many traces were written. Called by the writer's thread and at the end of the process."""
+    """Write what waits; gives how many reads were traced. Called by the writer's thread and at the end of the process."""
     written = 0
     with _flushing:
         while _queue:
-            batch: list[tuple[Caller, str, str, str, tuple[str, ...]]] = []
+            batch: list[_Access] = []
             while _queue and len(batch) < _BATCH:
                 batch.append(_queue.popleft())
-            rows = [
-                row(by=by, action=action, outcome=outcome, patient=patient, entities=entities)
-                for by, action, outcome, patient, entities in batch
-            ]
-            values = ", ".join([PLACEHOLDERS] * len(rows))
             try:
                 with db.cursor() as cursor:
-                    cursor.execute(f"{INSERT} VALUES {values}", [value for item in rows for value in item])
+                    cursor.execute(_APPEND, [list(column) for column in zip(*_together(batch), strict=True)])
             except Exception:
                 _queue.extendleft(reversed(batch))
                 raise
             written += len(batch)
     return written
+
+
+def _together(batch: Sequence[_Access]) -> Iterator[Row]:
+    """The traces of these reads: fewer than reads, none of which is lost."""
+    opened: dict[tuple[int, str, str, str], dict[str, None]] = {}
+    full: list[tuple[Caller, str, str, str, Sequence[str]]] = []
+    callers = {id(by): by for by, *_ in batch}
+    for by, action, outcome, about, entities in batch:
+        patient = about if isinstance(about, str) else about()
+        key = (id(by), action, outcome, patient)
+        named = opened.get(key)
+        if not entities:
+            full.append((by, action, outcome, patient, ()))
+        elif named is None:
+            opened[key] = dict.fromkeys(entities)
+        elif len(named) < _ENTITIES and named.keys().isdisjoint(entities):
+            named.update(dict.fromkeys(entities))
+        else:
+            full.append((by, action, outcome, patient, tuple(named)))
+            opened[key] = dict.fromkeys(entities)
+    full += [(callers[key[0]], *key[1:], tuple(named)) for key, named in opened.items()]
+    for by, action, outcome, patient, entities in full:
+        yield row(by=by, action=action, outcome=outcome, patient=patient, entities=entities)
 
 
 def _start() -> None:
@@ -146,11 +170,16 @@ def _start() -> None:
 
 
 def _run() -> None:
+    quiet = 0
     while True:
         _wake.wait(_DELAY)
         _wake.clear()
         if not _queue:
+            quiet += 1
+            if quiet == _QUIET:
+                db.let_go()
             continue
+        quiet = 0
         try:
             flush()
         except Exception:

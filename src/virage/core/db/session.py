@@ -3,6 +3,7 @@
 import hashlib
 import random
 import select
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -63,31 +64,65 @@ def cursor() -> Iterator[Cursor]:
         yield opened
 
 
-def fetch_prepared(name: bytes, statement: bytes, values: Sequence[bytes]) -> psycopg.pq.abc.PGresult:
-    """One statement in its prepared form, for the few reads that every request makes: straight to libpq, without a cursor.
+_here = threading.local()
 
-    `name` is the statement's own; `statement` uses `$1`, `$2`, …; values are PostgreSQL's text, results its binary form, as
-    bytes by `get_value(row, column)`, with `ntuples`. Raises psycopg errors.
+
+def _wrapper() -> Any:
+    """Django's connection of this thread, open perhaps: kept at hand, because to ask Django costs more than all the rest."""
+    try:
+        return _here.wrapper
+    except AttributeError:
+        _here.wrapper = connections["default"]
+        return _here.wrapper
+
+
+def fetch_prepared(name: bytes, statement: bytes, values: Sequence[bytes]) -> psycopg.pq.abc.PGresult:
+    """One query in its prepared form, for the few reads that every request makes: straight to libpq, without a cursor.
+
+    `name` is the query's own; `statement` uses `$1`, `$2`, …; values are PostgreSQL's text, results its binary form, as
+    bytes by `get_value(row, column)`, with `ntuples`. It must only read: outside a transaction it is asked again when the
+    server had gone meanwhile. Raises psycopg errors.
     """
-    wrapper = connection()
-    raw = wrapper.connection
-    link = raw.pgconn
-    if raw.prepare_threshold is None or wrapper.in_atomic_block:
+    wrapper = _wrapper()
+    if wrapper.connection is None:
+        wrapper.ensure_connection()
+    if wrapper.in_atomic_block or wrapper.connection.prepare_threshold is None:
         # In a transaction a failed statement cannot be tried again.
+        link = connection().connection.pgconn
         result = link.exec_params(statement, values, result_format=1)
     else:
-        known: set[bytes] = raw.__dict__.setdefault("_virage_prepared", set())
-        if name not in known:
-            link.prepare(name, statement)
-            known.add(name)
-        result = link.exec_prepared(name, values, result_format=1)
-        if result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"26000":
-            # The driver forgets all prepared statements after a rollback: ours went with them.
-            link.prepare(name, statement)
+        link = wrapper.connection.pgconn
+        try:
             result = link.exec_prepared(name, values, result_format=1)
-    if result.status != psycopg.pq.ExecStatus.TUPLES_OK:
+        except psycopg.OperationalError:
+            result = None
+        if result is None or result.status != _TUPLES:
+            result = _again(name, statement, values, result)
+    if result.status != _TUPLES:
         raise psycopg.errors.error_from_result(result)
     return result
+
+
+_TUPLES = psycopg.pq.ExecStatus.TUPLES_OK
+
+
+def _again(
+    name: bytes, statement: bytes, values: Sequence[bytes], failed: psycopg.pq.abc.PGresult | None
+) -> psycopg.pq.abc.PGresult:
+    """The same after a failure that may not be of the query: not prepared here (yet, or since the driver forgot all
+    prepared statements, as it does after a rollback), or a connection that the server closed while nobody looked.
+    """
+    forgotten = failed is not None and failed.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"26000"
+    link = connection().connection.pgconn
+    if not forgotten and failed is not None and link.status == psycopg.pq.ConnStatus.OK:
+        return failed
+    link.prepare(name, statement)
+    return link.exec_prepared(name, values, result_format=1)
+
+
+def let_go() -> None:
+    """Close this thread's connection, which the next statement opens again: for threads that sleep long."""
+    _wrapper().close()
 
 
 def transaction() -> AbstractContextManager[Any]:

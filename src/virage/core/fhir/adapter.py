@@ -4,7 +4,7 @@ import logging
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -55,23 +55,20 @@ def application(service: FhirService) -> Wsgi:
         started = time.perf_counter()
         request = _request(environ, service, cut)
         response = _respond(environ, service, request, limit)
-        body = response.body
-        headers = [(name, value) for name, value in response.headers.items()]
-        if "Cache-Control" in response.headers:
-            headers += _SECURITY[1:]
-        else:
-            headers += _SECURITY
+        status, body = response.status, response.body
+        headers = list(response.headers.items())
+        headers += _SECURITY if "Cache-Control" not in response.headers else _SECURITY[1:]
         mark = environ.get("HTTP_X_REQUEST_ID", "")
-        headers.append(
-            ("X-Request-Id", mark if mark.isalnum() and len(mark) <= 64 else f"{random.getrandbits(64):016x}")
-        )
+        if not mark.isalnum() or len(mark) > 64:
+            mark = f"{random.getrandbits(64):016x}"
+        headers.append(("X-Request-Id", mark))
         if environ.get("HTTP_ORIGIN"):
             headers += _OPEN
-        if response.status != 204 and response.status != 304 and response.stream is None:
+        if response.stream is None and status != 204 and status != 304:
             headers.append(("Content-Length", str(len(body))))
-        start_response(_REASONS.get(response.status, f"{response.status} Unknown"), headers)
+        start_response(_REASONS.get(status) or f"{status} Unknown", headers)
         for observe in observers:
-            observe(service.space, request.interaction, request.type, response.status, time.perf_counter() - started)
+            observe(service.space, request.interaction, request.type, status, time.perf_counter() - started)
         if request.method == "HEAD":
             return ()
         return (body,) if response.stream is None else response.stream
@@ -79,11 +76,45 @@ def application(service: FhirService) -> Wsgi:
     return answer
 
 
+class _Headers(Mapping[str, str]):
+    """The headers of a WSGI environment by their lower-case names. Most are never asked for, so none is renamed before."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._environ.get(_variable(name)) or default
+
+    def __getitem__(self, name: str) -> str:
+        found: str | None = self.get(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return bool(self._environ.get(_variable(str(name))))
+
+    def __iter__(self) -> Iterator[str]:
+        for variable in self._environ:
+            if variable.startswith("HTTP_"):
+                yield variable[5:].replace("_", "-").lower()
+        if self._environ.get("CONTENT_TYPE"):
+            yield "content-type"
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@lru_cache(maxsize=256)
+def _variable(name: str) -> str:
+    """What WSGI calls a header."""
+    name = name.upper().replace("-", "_")
+    return name if name == "CONTENT_TYPE" else "HTTP_" + name
+
+
 def _request(environ: dict[str, Any], service: FhirService, cut: int) -> FhirRequest:
-    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
-    kind = environ.get("CONTENT_TYPE")
-    if kind:
-        headers["content-type"] = kind
     path: str = environ["PATH_INFO"][cut:]
     query: str = environ.get("QUERY_STRING", "")
     try:
@@ -94,10 +125,10 @@ def _request(environ: dict[str, Any], service: FhirService, cut: int) -> FhirReq
         path = "?"
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     return FhirRequest(
-        method=environ["REQUEST_METHOD"].upper(),
-        path=path,
-        query=query,
-        headers=headers,
+        environ["REQUEST_METHOD"].upper(),
+        path,
+        query,
+        _Headers(environ),
         base=_base(environ.get("wsgi.url_scheme", "http"), host, service.base),
     )
 

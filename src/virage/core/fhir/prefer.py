@@ -54,12 +54,13 @@ def wanted_format(request: FhirRequest) -> str:
             if found is None:
                 raise NotAcceptable("Le format demandé par « _format » n'est pas produit ici : json ou xml.")
             return found
-    if not accept or accept in _PLAIN_JSON:
+    if accept in PLAIN_JSON:
         return JSON
     return _negotiate(accept)
 
 
-_PLAIN_JSON = frozenset({"*/*", "application/fhir+json", "application/json"})
+PLAIN_JSON = frozenset({"", "*/*", "application/fhir+json", "application/json"})
+"""What `Accept` says when JSON is meant and nothing else needs to be weighed."""
 
 
 def _negotiate(accept: str) -> str:

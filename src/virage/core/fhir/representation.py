@@ -1,8 +1,9 @@
 """How an answer leaves: guarded, cut to the part asked for, in the format asked for."""
 
 import re
-from datetime import UTC, datetime
-from email.utils import format_datetime
+import time
+from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from virage.core.fhir import json
@@ -139,9 +140,8 @@ def full_url(request: FhirRequest, type: str, id: str) -> str:
     return f"{request.base}/{type}/{id}"
 
 
-_PATIENT = re.compile(
-    rb'"(?:subject|patient|beneficiary|for|individual)":\{[^{}]*"reference":"Patient/([A-Za-z0-9.\-]{1,64})"'
-)
+_PATIENT = re.compile(rb'"reference":"Patient/([A-Za-z0-9.\-]{1,64})"')
+_ABOUT = tuple(b'"%s":' % name for name in (b"subject", b"patient", b"beneficiary", b"for", b"individual"))
 
 
 def patient_of(version: "Version") -> str:
@@ -151,13 +151,29 @@ def patient_of(version: "Version") -> str:
     """
     if version.type == "Patient":
         return version.id
-    found = _PATIENT.search(version.body)
-    return found[1].decode() if found else ""
+    body = version.body
+    for found in _PATIENT.finditer(body):
+        # The object that holds this reference has no other one inside before it, and bears a name that says what it is for.
+        opened = body.rfind(b"{", 0, found.start())
+        if body.endswith(_ABOUT, 0, opened) and body.find(b"}", opened, found.start()) < 0:
+            return found[1].decode()
+    return ""
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def http_date(moment: datetime) -> str:
     """A moment as HTTP writes it."""
-    return format_datetime(moment.astimezone(UTC), usegmt=True)
+    return _http_second(int(moment.timestamp()))
+
+
+@lru_cache(maxsize=4096)
+def _http_second(second: int) -> str:
+    """A second since 1970 as RFC 9110 writes it (IMF-fixdate). Every read says one, and what was loaded together shares it."""
+    year, month, day, hour, minute, at, weekday, _, _ = time.gmtime(second)
+    return f"{_DAYS[weekday]}, {day:02d} {_MONTHS[month]} {year:04d} {hour:02d}:{minute:02d}:{at:02d} GMT"
 
 
 def version_headers(version: "Version") -> dict[str, str]:

@@ -85,6 +85,8 @@ class Place(NamedTuple):
 def handle(service: FhirService, request: FhirRequest) -> FhirResponse:
     """Answer one request. Never raises: what goes wrong is an OperationOutcome with the right status."""
     try:
+        if request.method == "GET" and not request.query and (plain := reads.plain(request, service)) is not None:
+            return plain
         return representation.finish(request, dispatch(service, request))
     except VirageError as error:
         return refusal(request, error)

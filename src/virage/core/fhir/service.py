@@ -86,6 +86,16 @@ class FhirService:
         return dict.fromkeys(definitions.resource_types(), TYPE_INTERACTIONS)
 
     @cached_property
+    def plain(self) -> frozenset[str]:
+        """The types whose read is nothing but their bytes: no override, no other form, nothing inside that has guards."""
+        own = {type for interaction, type in self.overrides if interaction == "read"}
+        if "*" in own:
+            return frozenset()
+        return (
+            frozenset(name for name, offered in self.served.items() if "read" in offered) - own - {"Binary", "Bundle"}
+        )
+
+    @cached_property
     def operation_table(self) -> Mapping[tuple[str, str], tuple[Operation, ...]]:
         """Operations by (level, name), the standard ones after those of the room, which win."""
         from virage.core.fhir.bulk.operations import BULK
@@ -146,7 +156,8 @@ def register_egress(type: str, guard: EgressGuard, *, mark: bytes = b"") -> None
 
 def is_guarded(type: str, body: bytes) -> bool:
     """Whether a guard could change stored JSON of this type."""
-    return any(mark in body for mark in _MARKS.get(type, ()))
+    marks = _MARKS.get(type)
+    return marks is not None and any(mark in body for mark in marks)
 
 
 def egress(type: str) -> tuple[EgressGuard, ...]:

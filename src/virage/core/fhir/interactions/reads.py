@@ -1,13 +1,15 @@
 """read and vread, conditional or not."""
 
+import re
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from virage.core import audit
+from virage.core import access, audit
 from virage.core.errors import Unknown
 from virage.core.fhir import conditional, prefer, representation
 from virage.core.fhir.interactions import native, rights
-from virage.core.fhir.request import FhirRequest, FhirResponse
-from virage.core.fhir.service import FhirService
+from virage.core.fhir.request import CONTENT_TYPES, JSON, FhirRequest, FhirResponse
+from virage.core.fhir.service import FhirService, is_guarded
 
 if TYPE_CHECKING:
     from virage.core.fhir.store import Version
@@ -19,6 +21,49 @@ def read(request: FhirRequest, service: FhirService) -> FhirResponse:
     version = found(service.store.read(request.type, request.id), request)
     rights.admit(rule, service, version)
     return present(request, service, version)
+
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
+_LONG = 130  # no type and id of FHIR are longer together: what is remembered of paths stays small
+_LARGE = 16 * 1024
+
+
+@lru_cache(maxsize=8192)
+def _place(path: str) -> tuple[str, str] | None:
+    """`Type/id`, taken apart; None for any other path."""
+    type, _, id = path.partition("/")
+    return (type, id) if type and _ID.match(id) else None
+
+
+def plain(request: FhirRequest, service: FhirService) -> FhirResponse | None:
+    """The answer to the read that most reads are, in few steps; None when it is not so plain, and `read` has to decide.
+
+    Plain is the current version of a type that nothing overrides, whole, in JSON, without condition or guard, for a caller
+    whom no rule limits. Only ever 200: whatever would refuse or change goes the long way.
+    """
+    found = _place(request.path) if len(request.path) < _LONG else None
+    header = request.headers.get
+    if (
+        found is None
+        or found[0] not in service.plain
+        or header("accept", "") not in prefer.PLAIN_JSON
+        or header("if-none-match")
+        or header("if-modified-since")
+        or not isinstance(access.filter_for(service.space, request.caller, "read", found[0]), access.Everything)
+    ):
+        return None
+    type, id = found
+    version = service.store.read(type, id)
+    if version is None or version.deleted or is_guarded(type, version.body):
+        return None
+    request.interaction, request.type, request.id = "read", type, id
+    # Whom it is about is found by the thread that writes the trace; a large body is not kept until then.
+    about = partial(representation.patient_of, version)
+    patient = about() if len(version.body) > _LARGE else about
+    audit.later(by=request.caller, action="fhir.read", patient=patient, entities=(request.path,))
+    headers = representation.version_headers(version)
+    headers["Content-Type"] = CONTENT_TYPES[JSON]
+    return FhirResponse(200, version.body, headers, native=True)
 
 
 def vread(request: FhirRequest, service: FhirService) -> FhirResponse:

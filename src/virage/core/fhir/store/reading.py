@@ -1,6 +1,7 @@
 """Reading by id: one statement, on one shard."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from virage.core import db
@@ -28,23 +29,17 @@ def version_of(row: Row) -> Version:
     )
 
 
-_READ = statements.READ.replace("%s", "$1", 1).replace("%s", "$2", 1).encode()
+_READ = b"SELECT version, updated, body FROM fhir_resource WHERE compartment = $1 AND rid = $2"
 
 
-def _read(compartment: int, rid: int) -> Row | None:
-    """`statements.READ` without a cursor: every read by id goes through here."""
+def _read(compartment: int, rid: int) -> tuple[int, int, bytes | None] | None:
+    """Version, date and body of what a place holds, without a cursor: every read by id goes through here."""
     result = db.fetch_prepared(b"fhir_read", _READ, (b"%d" % compartment, b"%d" % rid))
     if not result.ntuples:
         return None
-    code, id_, version, updated, body, held = (result.get_value(0, column) for column in range(6))
-    return (
-        int.from_bytes(code or b"", "big"),
-        (id_ or b"").decode(),
-        int.from_bytes(version or b"", "big"),
-        int.from_bytes(updated or b"", "big", signed=True),
-        body,
-        int.from_bytes(held or b"", "big", signed=True),
-    )
+    value = result.get_value
+    version, updated = value(0, 0) or b"", value(0, 1) or b""
+    return int.from_bytes(version, "big"), int.from_bytes(updated, "big", signed=True), value(0, 2)
 
 
 def _fetch(statement: str, values: list[Any]) -> Row | None:
@@ -53,16 +48,23 @@ def _fetch(statement: str, values: list[Any]) -> Row | None:
         return cursor.fetchone()
 
 
+@lru_cache(maxsize=8192)
+def _keys(space: int, type_: str, id_: str) -> tuple[int | None, int]:
+    """The compartment where a resource is expected, as far as its id tells, and its row id."""
+    return places.guess(space, type_, id_), keys.row_id(space, type_, id_)
+
+
 def _row(space: Space, type_: str, id_: str) -> Row | None:
-    places.type_code(type_)
+    code = places.type_code(type_)
     if not places.ID.fullmatch(id_):
         return None
-    rid = keys.row_id(space.code, type_, id_)
-    guess = places.guess(space.code, type_, id_)
+    guess, rid = _keys(space.code, type_, id_)
     if guess is not None:
-        row = _read(guess, rid)
-        if row is not None or not places.has_compartments(type_):
-            return row
+        held = _read(guess, rid)
+        if held is not None:
+            return code, id_, *held, guess
+        if not places.has_compartments(type_):
+            return None
     # An id that a client chose, or a resource that moved to another patient.
     return _fetch(statements.LOCATE, [rid])
 
