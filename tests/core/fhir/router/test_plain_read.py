@@ -1,4 +1,4 @@
-"""The short way of a plain read: the same answer as the long one, and never an answer that the long one would refuse."""
+"""The short way of a plain read answers as the long one does, and takes nothing that is not plain."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from virage.core import audit
 from virage.core.callers import Caller
 from virage.core.fhir import SHARED
 from virage.core.fhir.interactions import reads
-from virage.core.fhir.service import FhirService
+from virage.core.fhir.service import FhirService, register_egress
 
 from .conftest import SOFTWARE, asking
 
@@ -82,13 +82,32 @@ def test_what_is_not_plain_goes_the_long_way(ask, resources, shortened):
     assert ask("HEAD", observation).status == 200
     assert ask("GET", f"Binary/{resources['Binary']}", accept="text/plain").body == b"x"
     assert ask("GET", f"Binary/{resources['Binary']}").status == 200
-    assert ask("GET", "Observation/none").status == 404
     assert ask("GET", "Observation/a_b").status == 400
     assert ask("GET", "Observation/" + "a" * 500).status == 400
     assert ask("GET", "Nonsense/1").status == 404
-    assert ask("DELETE", observation).status in (200, 204)
-    assert ask("GET", observation).status == 410
     assert shortened == []
+
+
+def test_what_is_not_there_is_refused_as_the_long_way_does(ask, resources, shortened, monkeypatch):
+    assert ask("DELETE", "Observation/one").status in (200, 204)
+    urls = ["Observation/one", "Observation/none", "Patient/none"]
+    short = [ask("GET", url) for url in urls]
+    monkeypatch.setattr(reads, "plain", lambda request, service: None)
+    assert [answer.status for answer in short] == [410, 404, 404]
+    assert [(one.status, one.body) for one in short] == [
+        (one.status, one.body) for one in map(asking(), ["GET"] * 3, urls)
+    ]
+
+
+def test_a_guarded_resource_is_guarded(ask, resources, monkeypatch):
+    def guard(resource, caller, space):
+        return {**resource, "language": "fr"}
+
+    for table in ("_GUARDS", "_MARKS"):
+        monkeypatch.setattr(f"virage.core.fhir.service.{table}", {})
+    register_egress("Observation", guard, mark=b"other")
+    assert ask("GET", "Observation/one").json["language"] == "fr"
+    assert "language" not in ask("GET", "Patient/anne").json
 
 
 @pytest.mark.parametrize(

@@ -36,27 +36,26 @@ def _place(path: str) -> tuple[str, str] | None:
 
 
 def plain(request: FhirRequest, service: FhirService) -> FhirResponse | None:
-    """The answer to the read that most reads are, in few steps; None when it is not so plain, and `read` has to decide.
+    """The read that most reads are, in few steps; None when it is not so plain, and the router has to find its way.
 
-    Plain is the current version of a type that nothing overrides, whole, in JSON, without condition or guard, for a caller
-    whom no rule limits. Only ever 200: whatever would refuse or change goes the long way.
+    Plain is the current version of a type that nothing overrides, whole, in JSON, without condition, for a caller whom no
+    rule limits. 200, 404, 410.
     """
-    found = _place(request.path) if len(request.path) < _LONG else None
+    place = _place(request.path) if len(request.path) < _LONG else None
     header = request.headers.get
     if (
-        found is None
-        or found[0] not in service.plain
+        place is None
+        or place[0] not in service.plain
         or header("accept", "") not in prefer.PLAIN_JSON
         or header("if-none-match")
         or header("if-modified-since")
-        or not isinstance(access.filter_for(service.space, request.caller, "read", found[0]), access.Everything)
+        or not isinstance(access.filter_for(service.space, request.caller, "read", place[0]), access.Everything)
     ):
         return None
-    type, id = found
-    version = service.store.read(type, id)
-    if version is None or version.deleted or is_guarded(type, version.body):
-        return None
-    request.interaction, request.type, request.id = "read", type, id
+    request.interaction, request.type, request.id = "read", *place
+    version = found(service.store.read(*place), request)
+    if is_guarded(request.type, version.body):
+        return representation.finish(request, present(request, service, version))
     # Whom it is about is found by the thread that writes the trace; a large body is not kept until then.
     about = partial(representation.patient_of, version)
     patient = about() if len(version.body) > _LARGE else about
