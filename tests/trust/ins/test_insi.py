@@ -71,13 +71,13 @@ class TestRecherche:
     @pytest.mark.parametrize(
         ("change", "code", "path"),
         [
-            ({"nomNaissance": ""}, "required", "Patient.name.family"),
-            ({"prenom": ""}, "required", "Patient.name.given"),
-            ({"sexe": "I"}, "value", "Patient.gender"),
-            ({"nomNaissance": "Tch1tchi"}, "value", "Patient.name.family"),
+            ({"nomNaissance": ""}, "required", "nomNaissance"),
+            ({"prenom": ""}, "required", "prenom"),
+            ({"sexe": "I"}, "value", "sexe"),
+            ({"nomNaissance": "Tch1tchi"}, "value", "nomNaissance"),
             ({"dateNaissance": "1936-13-40"}, "value", "dateNaissance"),
             ({"dateNaissance": "19360621"}, "value", "dateNaissance"),
-            ({"dateNaissance": ""}, "required", "Patient.birthDate"),
+            ({"dateNaissance": ""}, "required", "dateNaissance"),
             ({"lieuNaissance": "99998"}, "code-invalid", "lieuNaissance"),
         ],
     )
@@ -125,3 +125,40 @@ class TestVerification:
         status, outcome = self.verification(**change)
         assert status == 422
         assert outcome["issue"][0]["severity"] == "error"
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(
+    ("changed", "place"),
+    [
+        ({"nomNaissance": ""}, "nomNaissance"),
+        ({"nomNaissance": "Tchitchi2"}, "nomNaissance"),
+        ({"prenom": ""}, "prenom"),
+        ({"sexe": "X"}, "sexe"),
+        ({"dateNaissance": "21/06/1936"}, "dateNaissance"),
+        ({"lieuNaissance": "ICI"}, "lieuNaissance"),
+        ({"lieunaissance": "63220"}, "lieunaissance"),
+    ],
+)
+def test_a_refusal_names_the_parameter_that_was_sent(changed: dict[str, str], place: str) -> None:
+    status, answer = recherche(**{**CATARINA, **changed})
+    assert status in (400, 422)
+    assert answer["issue"][0]["expression"] == [place]
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("identifier=urn:oid:1.2.250.1.213.1.4.10|", 400),
+        ("birthdate=ge1900", 400),
+        ("birthdate=1936", 400),
+        ("family=T", 400),
+        ("family:missing=false", 400),
+        ("birthdate=1936-06-21", 200),
+        ("family=Tc", 200),
+        ("identifier=236066322083656", 200),
+    ],
+)
+def test_nobody_leafs_through_the_identities(query: str, expected: int) -> None:
+    assert ask("GET", "Patient", DOCTOR, query=query)[0] == expected

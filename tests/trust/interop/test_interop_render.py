@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.trust.interop.samples import facts
-from virage.trust.interop import check, compose, document_reference, hash_of, page, render
+from virage.trust.interop import check, compose, document_reference, hash_of, page, piece, render
 from virage.trust.interop.narrative import html
 from virage.trust.interop.render import french_date
 
@@ -156,3 +156,15 @@ def test_metadata_follow_the_header(n1: bytes) -> None:
     assert resource["content"][0]["format"]["code"] == "urn:ihe:iti:xds-sd:pdf:2008"
     assert resource["context"]["practiceSetting"]["coding"][0]["code"] == "AMBULATOIRE"
     assert resource["securityLabel"][0]["coding"][0]["code"] == "N"
+
+
+def test_a_heavy_file_is_a_link_where_the_page_has_an_address_for_it() -> None:
+    pdf = b"%PDF-1.7\n" + b"0" * (2 * 1024 * 1024)
+    document = compose(facts(), payload=pdf)
+    shown = render(document, pieces="/fichier")
+    assert 'href="/fichier?piece=1"' in shown
+    assert len(shown) < 20_000
+    assert piece(document, 1) == (pdf, "application/pdf")
+    assert piece(document, 2) is None
+    assert piece(document, 0) is None
+    assert "data:application/pdf" in render(document)

@@ -250,7 +250,9 @@ def document(request: HttpRequest, patient: str, ident: str) -> HttpResponse:
         "identity": _identity(patient),
         "patient": patient,
         "document": dmp.summary(version.resource),
-        "rendered": interop.render(content) if interop.is_cda_type(mime) else "",
+        "rendered": interop.render(content, pieces=reverse("bsp:download", args=[patient, ident]))
+        if interop.is_cda_type(mime)
+        else "",
         "text": content.decode("utf-8", "replace") if mime.startswith("text/plain") else "",
         "mime": mime,
         "is_author": dmp.is_author(by, version.resource),
@@ -261,8 +263,14 @@ def document(request: HttpRequest, patient: str, ident: str) -> HttpResponse:
 @require_GET
 @door("professional")
 def download(request: HttpRequest, patient: str, ident: str) -> HttpResponse:
-    """The very bytes of a document."""
+    """The very bytes of a document, or a heavy file that it carries (`piece`)."""
     content, mime = dmp.retrieve(_caller(request, patient), ident)
+    number = request.GET.get("piece", "")
+    if number.isascii() and number.isdecimal() and len(number) < 5 and interop.is_cda_type(mime):
+        held = interop.piece(content, int(number))
+        if held is None:
+            raise Unknown("Ce document n’a pas cette pièce.", code="BSP.NO_PIECE")
+        return web.file_answer(*held, f"document-{ident}-{number}", shown=True)
     return web.file_answer(content, mime, f"document-{ident}", shown=bool(request.GET.get("voir")))
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from virage.core import web
 from virage.core.accounts import door
-from virage.core.errors import Malformed
+from virage.core.errors import Malformed, Unknown
 from virage.platforms.ens import actions, queries, rules
 from virage.platforms.ens.forms import ClosingForm, DocumentFilter, PermissionForm, ProfessionalSearch
 from virage.services import dmp
@@ -106,7 +106,9 @@ def document(request: HttpRequest, ident: str) -> HttpResponse:
         request,
         "Document",
         document=dmp.summary(version.resource),
-        rendered=interop.render(content) if interop.is_cda_type(mime) else "",
+        rendered=interop.render(content, pieces=reverse("ens:download", args=[ident]))
+        if interop.is_cda_type(mime)
+        else "",
         mime=mime,
         is_text=mime.startswith("text/plain"),
         text=content.decode("utf-8", "replace") if mime.startswith("text/plain") else "",
@@ -118,8 +120,14 @@ def document(request: HttpRequest, ident: str) -> HttpResponse:
 @require_GET
 @door("citizen")
 def download(request: HttpRequest, ident: str) -> HttpResponse:
-    """The very bytes of a document."""
+    """The very bytes of a document, or a heavy file that it carries (`piece`)."""
     content, mime = dmp.retrieve(request.caller, ident)
+    number = request.GET.get("piece", "")
+    if number.isascii() and number.isdecimal() and len(number) < 5 and interop.is_cda_type(mime):
+        held = interop.piece(content, int(number))
+        if held is None:
+            raise Unknown("Ce document n’a pas cette pièce.", code="ENS.NO_PIECE")
+        return web.file_answer(*held, f"document-{ident}-{number}", shown=True)
     return web.file_answer(content, mime, f"document-{ident}", shown=bool(request.GET.get("voir")))
 
 

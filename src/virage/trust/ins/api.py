@@ -1,7 +1,8 @@
 """The FHIR base `/ins/fhir`: patients, and INSi as two operations whose parameters keep the national names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -35,7 +36,7 @@ def policy(by: Caller, interaction: str, type: str) -> Filter:
 
 def search(request: FhirRequest, service: FhirService) -> FhirResponse:
     """Search with at least one selective parameter: nobody leafs through the identities of the country."""
-    names = {name.partition(":")[0].partition(".")[0] for name, value in request.params if value}
+    names = {name for name, value in request.params if _aims(name, value)}
     if request.caller.kind not in ("system", "citizen") and not names & _SELECTIVE[request.type]:
         raise Invalid(
             "Chercher une identité demande au moins un identifiant, un nom, un prénom ou une date de naissance (un proche : "
@@ -46,6 +47,17 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
         )
     _check_matricules(request)
     return router.default(request, service)
+
+
+def _aims(name: str, value: str) -> bool:
+    """Whether a parameter singles people out: the number itself rather than its authority, two letters of a name, a day."""
+    if name == "identifier":
+        return bool(value.rpartition("|")[2])
+    if name == "birthdate":
+        return _DATE.fullmatch(value.removeprefix("eq")) is not None
+    if name.partition(":")[0] in ("family", "given", "name"):
+        return name.partition(":")[2] in ("", "exact", "contains") and len(value.strip()) > 1
+    return bool(value) and name in ("_id", "patient", "patient:Patient")
 
 
 def _check_matricules(request: FhirRequest) -> None:
@@ -97,20 +109,57 @@ def create(request: FhirRequest, service: FhirService) -> FhirResponse:
 def insi_recherche(request: FhirRequest, service: FhirService) -> FhirResponse:
     """`Patient/$insi-recherche`: one question to INSi by traits."""
     _refuse_unentitled(request)
-    values = _values(request)
+    values = _known(_values(request), _TRAITS)
     given = tuple(values.get("prenom", ()))
-    traits = _traits(values)
-    return _answered(request, actions.recherche(by=request.caller, traits=traits, given_names=given))
+    try:
+        answer = actions.recherche(by=request.caller, traits=_traits(values), given_names=given)
+    except Invalid as refusal:
+        raise _in_wire_names(refusal) from None
+    return _answered(request, answer)
 
 
 def insi_verification(request: FhirRequest, service: FhirService) -> FhirResponse:
     """`Patient/$insi-verification`: do this matricule and these traits belong together."""
     _refuse_unentitled(request)
-    values = _values(request)
+    values = _known(_values(request), _TRAITS | {"matricule", "cle", "oid"})
     number, key = _one(values, "matricule"), _one(values, "cle")
     value = number if len(number) == 15 and not key else number + key
     matricule = rules.parse_matricule(value, _one(values, "oid"), sandbox=settings.sandbox(), path="matricule")
-    return _answered(request, actions.verification(by=request.caller, matricule=matricule, traits=_traits(values)))
+    try:
+        answer = actions.verification(by=request.caller, matricule=matricule, traits=_traits(values))
+    except Invalid as refusal:
+        raise _in_wire_names(refusal) from None
+    return _answered(request, answer)
+
+
+_TRAITS = frozenset({"nomNaissance", "prenom", "listePrenom", "sexe", "dateNaissance", "lieuNaissance"})
+_WIRE = {
+    "Patient.name.family": "nomNaissance",
+    "Patient.name.given": "prenom",
+    "Patient.gender": "sexe",
+    "Patient.birthDate": "dateNaissance",
+    "Patient.extension(birthPlace)": "lieuNaissance",
+}
+
+
+def _known(values: dict[str, list[str]], names: Set[str]) -> dict[str, list[str]]:
+    """The same parameters. Raises `Malformed` for a name that the teleservice does not have: a trait misspelt is not asked."""
+    for name in values:
+        if name not in names:
+            raise Malformed(
+                f"INSi n'a pas ce paramètre ; il a : {', '.join(sorted(names))}.",
+                code="INS.PARAMETER",
+                path=name[:40],
+                issue="not-supported",
+            )
+    return values
+
+
+def _in_wire_names(refusal: Invalid) -> Invalid:
+    """The same refusal, its places told by the parameters of the operation rather than by elements of a Patient."""
+    refusal.path = _WIRE.get(refusal.path, refusal.path)
+    refusal.issues = tuple(replace(one, path=_WIRE.get(one.path, one.path)) for one in refusal.issues)
+    return refusal
 
 
 def recuperer(request: FhirRequest, service: FhirService) -> FhirResponse:

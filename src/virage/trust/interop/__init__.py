@@ -9,7 +9,7 @@ from virage.trust.interop.compose import Section, compose
 from virage.trust.interop.describe import class_concept, document_reference, hash_of
 from virage.trust.interop.readdress import readdress
 from virage.trust.interop.reader import MAX_BYTES, is_cda_type
-from virage.trust.interop.render import page, render
+from virage.trust.interop.render import page, piece, render
 from virage.trust.interop.values import (
     IDNAT_PS,
     IDNAT_STRUCT,
@@ -47,6 +47,7 @@ __all__ = [
     "hash_of",
     "is_cda_type",
     "page",
+    "piece",
     "readdress",
     "render",
 ]

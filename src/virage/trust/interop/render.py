@@ -30,6 +30,7 @@ _MONTHS = [
 _SEXES = {"M": "Masculin", "F": "Féminin", "U": "Indéterminé"}
 _CONFIDENTIALITY = {"N": "Normale", "R": "Restreinte", "V": "Très restreinte"}
 _DEEPEST_HEADING = 6
+_HEAVY = 1024 * 1024
 
 
 def french_date(value: str) -> str:
@@ -47,14 +48,26 @@ def french_date(value: str) -> str:
     return f"{shown} à {int(time[:2])} h {time[3:5]}" if time else shown
 
 
-def render(document: bytes, *, level: int = 2) -> str:
+def render(document: bytes, *, level: int = 2, pieces: str = "") -> str:
     """An `<article>` to put in a page, its title a heading of this level, its sections below.
 
-    Raises `Malformed` as `check` does; never executes anything of the document.
+    With `pieces`, an address, files of more than 1 Mio that the document carries are not put into the page: each is a link to
+    `PIECES?piece=N`, to be answered by `piece`. Raises `Malformed` as `check` does; never executes anything of the document.
     """
+    return _article(document, level, _Files(pieces))
+
+
+def piece(document: bytes, number: int) -> tuple[bytes, str] | None:
+    """The file that `render` numbered so, and its media type; None when there is none."""
+    files = _Files("")
+    _article(document, 2, files)
+    return files.found[number - 1] if 0 < number <= len(files.found) else None
+
+
+def _article(document: bytes, level: int, files: "_Files") -> str:
     tree = read(document)
     facts = metadata(tree)
-    body = _unstructured(tree) if facts.level == "N1" else _structured(tree, level + 1)
+    body = _unstructured(tree, files) if facts.level == "N1" else _structured(tree, level + 1, files)
     title = escape(facts.title or "Document de santé")
     return (
         f'<article class="cda" lang="fr"><h{level} class="cda-title">{title}</h{level}>{_card(facts)}{body}</article>'
@@ -128,6 +141,26 @@ def _clean_base64(node: Any) -> bytes:
         return b""
 
 
+class _Files:
+    """The files that a document carries, in the order shown."""
+
+    def __init__(self, pieces: str) -> None:
+        self._pieces = pieces
+        self.found: list[tuple[bytes, str]] = []
+
+    def show(self, content: bytes, media: str, label: str) -> str:
+        """HTML of one file: in the page, or a link where it is heavy."""
+        self.found.append((content, media))
+        if not self._pieces or len(content) <= _HEAVY:
+            return embedded(content, media, label)
+        kind = media.split(";")[0].rpartition("/")[2].upper().removeprefix("X-")
+        address = escape(f"{self._pieces}?piece={len(self.found)}")
+        return (
+            f'<figure class="cda-file"><p><a class="fr-link" href="{address}">Ouvrir {escape(label)} '
+            f'<span class="fr-link__detail">{escape(kind)}, {len(content) // 1024 // 1024} Mio</span></a></p></figure>'
+        )
+
+
 def embedded(content: bytes, media: str, label: str) -> str:
     """A file inside the document, shown where browsers do it safely and always offered for download."""
     media = media.split(";")[0].strip().lower()
@@ -155,20 +188,20 @@ def embedded(content: bytes, media: str, label: str) -> str:
     return f'<figure class="cda-file">{shown}{link}</figure>'
 
 
-def _unstructured(tree: Document) -> str:
+def _unstructured(tree: Document, files: _Files) -> str:
     node = find(tree.root, "component/nonXMLBody/text")
     media = node.get("mediaType", "text/plain")
     content = _clean_base64(node) if node.get("representation") == "B64" else "".join(node.itertext()).encode()
     if not content:
         return '<p class="fr-alert fr-alert--warning">Le corps de ce document ne se lit pas.</p>'
-    return f'<section aria-label="Document">{embedded(content, media, "le document")}</section>'
+    return f'<section aria-label="Document">{files.show(content, media, "le document")}</section>'
 
 
-def _structured(tree: Document, level: int) -> str:
+def _structured(tree: Document, level: int, files: _Files) -> str:
     sections = find_all(tree.root, "component/structuredBody/component/section")
     if not sections:
         return '<p class="fr-alert fr-alert--warning">Ce document ne contient aucune section à lire.</p>'
-    return "".join(_sections(sections, _Media(tree), level))
+    return "".join(_sections(sections, _Media(tree, files), level))
 
 
 def _sections(nodes: list[Any], media: "_Media", level: int) -> Iterator[str]:
@@ -189,7 +222,8 @@ def _sections(nodes: list[Any], media: "_Media", level: int) -> Iterator[str]:
 class _Media:
     """The multimedia of a document by its ID; each is shown once, further mentions are left out."""
 
-    def __init__(self, tree: Document) -> None:
+    def __init__(self, tree: Document, files: _Files) -> None:
+        self._files = files
         self._nodes = {node.get("ID"): node for node in tree.root.iterfind(".//c:observationMedia[@ID]", NS)}
         self._shown: set[str] = set()
 
@@ -201,4 +235,4 @@ class _Media:
             return ""
         self._shown.add(ident)
         content = _clean_base64(value)
-        return embedded(content, value.get("mediaType", ""), "la pièce jointe") if content else ""
+        return self._files.show(content, value.get("mediaType", ""), "la pièce jointe") if content else ""
