@@ -1,6 +1,6 @@
 """`python -m bench`: every measurement in one run, a table for people and a file for programs.
 
-    python -m bench [--quick] [--citizens N] [--rounds N] [--seconds N] [--only house,fhir_http,fhir_store]
+    python -m bench [--quick] [--citizens N] [--rounds N] [--seconds N] [--only house,fhir_http,import,transactions,fhir_store]
 
 Each part is a script that runs alone too. What each printed and measured is kept in bench/results/, beside what the machine
 is and how busy it was.
@@ -38,6 +38,21 @@ def parts(asked: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
             str(folder / "fhir_http.json"),
         ],
         "validation": ["--runs", "10" if quick else "60", "--json", str(folder / "validation.json")],
+        "import": [
+            "--home",
+            str(folder / "import"),
+            *(("--resources", "60000", "--file", "30000", "--floor", "10000") if quick else ()),
+            "--json",
+            str(folder / "import.json"),
+        ],
+        "transactions": [
+            "--home",
+            str(folder / "transactions"),
+            "--seconds",
+            str(seconds),
+            "--json",
+            str(folder / "transactions.json"),
+        ],
         "fhir_store": ["--home", str(folder / "store"), "--patients", patients, "--scales", scales, "--runs", runs],
     }
 
@@ -64,7 +79,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="virage-bench-") as made:
         folder = Path(made)
         folder.chmod(0o711)
-        for name in ("store", "http"):
+        for name in ("store", "http", "import", "transactions"):
             (folder / name).mkdir(mode=0o711)
         for name, options in parts(asked, folder).items():
             if asked.only and name not in asked.only.split(","):

@@ -74,6 +74,11 @@ TABLE: tuple[Setting, ...] = (
         "VIRAGE_MAX_BODY", "67108864", "Taille maximale, en octets, du corps d'une requête FHIR, une fois décompressé."
     ),
     Setting("VIRAGE_EXPORT_HOURS", "24", "Durée de garde des fichiers d'un export ou d'un import en masse, en heures."),
+    Setting(
+        "VIRAGE_IMPORT_PROCESSES",
+        "",
+        "Nombre de processus qui préparent les lignes d'un grand $import ; vide : un de moins que de cœurs ; `0` : aucun.",
+    ),
     Setting("VIRAGE_IMPORT_BYTES", "53687091200", "Taille maximale, en octets, d'un fichier donné à $import."),
     Setting(
         "VIRAGE_SUBSCRIPTION_LOOPBACK",

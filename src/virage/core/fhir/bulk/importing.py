@@ -1,31 +1,36 @@
 """$import: NDJSON, from the body or from addresses; checked line by line, loaded in batches, rejects told by line.
 
-Each batch and the place reached are one transaction: whoever goes on after a crash neither loses nor doubles a line.
+Each batch and the place reached are one transaction: whoever goes on after a crash neither loses nor doubles a line. Lines are
+made ready elsewhere (`preparing`) while the server takes the batch before them in.
 """
 
 import http.client
 import os
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from virage.core import access, audit, db, settings
-from virage.core.access import Everything, Filter, Nothing
-from virage.core.errors import Issue, Malformed, VirageError
-from virage.core.fhir import json, outcome, outside, validation
-from virage.core.fhir.bulk import exporting, jobs, kickoff
+from virage.core import audit, db, settings
+from virage.core.errors import Malformed, VirageError
+from virage.core.fhir import outside
+from virage.core.fhir.bulk import exporting, jobs, kickoff, preparing
 from virage.core.fhir.bulk.jobs import Job
+from virage.core.fhir.bulk.preparing import Order, Piece, Ready
+from virage.core.fhir.index import registry
 from virage.core.fhir.index.dates import moment
 from virage.core.fhir.interactions.operations import inputs, text_of
 from virage.core.fhir.request import FhirRequest, FhirResponse
-from virage.core.fhir.service import SERVICES, FhirService, ingress
-from virage.core.fhir.store import places
+from virage.core.fhir.service import SERVICES, FhirService
+from virage.core.fhir.store import loading
 
 BATCH = 10_000
-_LOAD = 2500
+_PIECE = 500
+_PIECE_BYTES = 2 << 20
 _MOST_INPUTS = 100
-_MOST_ISSUES = 20
 _FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "application/x-ndjson"})
 
 
@@ -115,26 +120,30 @@ def run(id: str, seconds: float = exporting.SLICE) -> bool:
         raise
 
 
+class _Lost(Exception):
+    """The job was cancelled or taken over: what was written with it must not stay."""
+
+
 class _Import:
     """One slice of an import. `progress` of the job holds: input, offset, line, written, present, rejected, rejects."""
 
     def __init__(self, job: Job, service: FhirService) -> None:
         self.job, self.service = job, service
+        self.order = Order(job.space, job.caller, f"{job.id}/{job.runner}")
         self.state = job.progress
         for name in ("input", "offset", "line", "written", "present", "rejected"):
             self.state.setdefault(name, 0)
         self.state.setdefault("rejects", [])
-        self.rules: dict[str, Filter | str] = {}
         self.longest = settings.number("VIRAGE_MAX_BODY", 1024)
         self.rejects: tuple[BinaryIO, dict[str, Any]] | None = None
 
     def go(self, until: float) -> bool:
         try:
             while self.state["input"] < len(self.job.asked["inputs"]):
-                if not self._batch():
-                    return False
-                if time.monotonic() > until:
+                if not self._read(until):
                     return jobs.save(self.job, release=True)
+        except _Lost:
+            return False
         finally:
             if self.rejects is not None:
                 self.rejects[0].close()
@@ -146,91 +155,85 @@ class _Import:
             file.unlink(missing_ok=True)
         return False
 
-    def _batch(self) -> bool:
-        """Take some lines in; False when the job is no longer ours."""
+    def _read(self, until: float) -> bool:
+        """Take an input in, batch by batch, while the next pieces are made ready; False when the time is over before its end."""
         number = self.state["input"]
         path = self.job.folder / f"input-{number}.ndjson"
         if not path.exists():
             _fetch(self.job.asked["inputs"][number], path)
-        with path.open("rb") as file, db.transaction():
+        size = path.stat().st_size
+        coming: deque[tuple[Piece, int, Future[Ready]]] = deque()
+        with path.open("rb") as file, preparing.preparers(size) as preparers:
             file.seek(self.state["offset"])
-            loaded = self.service.store.load(self._sound(file), by=self.job.caller, batch=_LOAD)
+            pieces = self._pieces(file)
+            while self.state["input"] == number:
+                taken: list[tuple[Piece, Ready]] = []
+                lines, offset = 0, self.state["offset"]
+                while lines < BATCH:
+                    for piece in islice(pieces, preparers.ahead - len(coming)):
+                        coming.append((piece, file.tell(), preparers.submit(self.order, piece)))
+                    if not coming:
+                        break
+                    piece, offset, ready = coming.popleft()
+                    taken.append((piece, ready.result()))
+                    lines += len(piece.lines)
+                self._take(taken, lines, offset, offset >= size)
+                if time.monotonic() > until:
+                    return False
+        return True
+
+    def _pieces(self, file: BinaryIO) -> Iterator[Piece]:
+        """The lines from where the file stands on."""
+        number = self.state["input"]
+        first = self.state["line"] + 1
+        while True:
+            lines: list[bytes | None] = []
+            size = 0
+            while len(lines) < min(_PIECE, BATCH) and size < _PIECE_BYTES:
+                line = file.readline(self.longest + 1)
+                if not line:
+                    break
+                whole = len(line) <= self.longest
+                rest = line
+                while not whole and rest and not rest.endswith(b"\n"):
+                    rest = file.readline(1 << 20)
+                lines.append(line if whole else None)
+                size += len(line)
+            if not lines:
+                return
+            yield Piece(number, first, lines)
+            first += len(lines)
+
+    def _take(self, taken: list[tuple[Piece, Ready]], lines: int, offset: int, ended: bool) -> None:
+        """Write a batch and the place reached, all or nothing. Raises _Lost when the job is no longer ours."""
+        with db.transaction():
+            epoch = registry.agree()
+            while any(line.epoch != epoch for _, ready in taken for line in ready.packed):
+                taken = [(piece, preparing.prepare(self.order, piece)) for piece, _ in taken]
+                epoch = registry.agree()
+            packed = [line for _, ready in taken for line in ready.packed]
+            loaded = loading.take(self.service.store.space, packed, by=self.job.caller)
             self.state["written"] += loaded.written
             self.state["present"] += loaded.present
-            if self.state["offset"] >= path.stat().st_size:
-                self.state.update(input=number + 1, offset=0, line=0)
+            self.state["line"] += lines
+            self.state["offset"] = offset
+            if ended:
+                self.state.update(input=self.state["input"] + 1, offset=0, line=0)
+            for _, ready in taken:
+                for data in ready.refused:
+                    self._reject(data)
             if self.rejects is not None:
                 self.rejects[0].flush()
                 os.fdatasync(self.rejects[0].fileno())
-            return jobs.save(self.job)
+            if not jobs.save(self.job):
+                raise _Lost
 
-    def _sound(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
-        for _ in range(BATCH):
-            line = file.readline(self.longest + 1)
-            if not line:
-                break
-            self.state["line"] += 1
-            whole = len(line) <= self.longest
-            rest = line
-            while not whole and rest and not rest.endswith(b"\n"):
-                rest = file.readline(1 << 20)
-            self.state["offset"] = file.tell()
-            if not line.strip():
-                continue
-            try:
-                if not whole:
-                    raise Malformed("La ligne est trop longue.", code="FHIR.TOO_LARGE", issue="too-long")
-                yield self._checked(line)
-            except VirageError as error:
-                self._reject(error)
-
-    def _checked(self, line: bytes) -> dict[str, Any]:
-        resource = json.loads(line)
-        issues = [each for each in validation.check(resource) if each.severity in ("error", "fatal")]
-        if issues:
-            raise VirageError(issues[0].text, code="FHIR.INVALID", issues=issues[:_MOST_ISSUES])
-        type = resource["resourceType"]
-        if "id" in resource:
-            places.check_id(resource["id"])
-        rule = self.rules.get(type)
-        if rule is None:
-            rule = self.rules[type] = self._rule(type)
-        if isinstance(rule, str):
-            raise VirageError(rule, code="FHIR.IMPORT_TYPE", issue="forbidden")
-        if not isinstance(rule, Everything):
-            decision = rule.admits(self.service.store.facts(resource))
-            if not decision.allowed:
-                raise VirageError(decision.reason, code="VIRAGE.FORBIDDEN", issue="forbidden")
-        found: list[Issue] = [
-            each for guard in ingress(type) for each in guard(resource, self.job.caller, self.job.space)
-        ]
-        if found:
-            raise VirageError(found[0].text, code="FHIR.RULE", issues=found[:_MOST_ISSUES])
-        return resource
-
-    def _rule(self, type: str) -> Filter | str:
-        """The rule for new resources of a type, or why there can be none."""
-        overrides = self.service.overrides
-        if "create" not in self.service.served.get(type, ()) or any(
-            (verb, each) in overrides for verb in ("create", "update") for each in (type, "*")
-        ):
-            return f"Le type « {type} » ne s'importe pas en masse sur cette base : passez par ses propres opérations."
-        rule = access.filter_for(self.job.space, self.job.caller, "create", type)
-        return rule.reason if isinstance(rule, Nothing) else rule
-
-    def _reject(self, error: VirageError) -> None:
+    def _reject(self, data: bytes) -> None:
         if self.rejects is None:
             name = f"rejects-{len(self.state['rejects'])}-{self.job.runner}.ndjson"
             entry: dict[str, Any] = {"type": "OperationOutcome", "name": name, "size": 0, "count": 0}
             self.state["rejects"].append(entry)
             self.rejects = ((self.job.folder / name).open("wb"), entry)
-        told = outcome.of_error(error)
-        told = {
-            "resourceType": told.pop("resourceType"),
-            "id": f"input-{self.state['input']}-line-{self.state['line']}",
-            **told,
-        }
-        data = json.dumps(told) + b"\n"
         file, held = self.rejects
         file.write(data)
         held["size"] += len(data)

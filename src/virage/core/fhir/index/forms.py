@@ -213,12 +213,18 @@ def _quantity(value: Any) -> list[Number]:
     code, system = value.get("code") or value.get("unit") or "", value.get("system") or ""
     found = [(low, high, code, f"{system}|{value.get('code') or ''}")]
     if system == UCUM and type(value.get("code")) is str:
-        same = canonical(code)
-        if same is not None and same[2] != code:
-            own = in_canonical(amount, same)
-            least, most = (own if each == number else each for each in (low, high))
-            found.append((least, most, CANONICAL, CANONICAL + same[2]))
+        same = _in_base(amount, code)
+        if same is not None:
+            own, unit = same
+            found.append((own if low == number else low, own if high == number else high, CANONICAL, unit))
     return found
+
+
+@lru_cache(maxsize=16384)
+def _in_base(amount: Any, code: str) -> tuple[float, str] | None:
+    """An amount in base units and their code as it is indexed; None where the unit is a base one, or unknown."""
+    same = canonical(code)
+    return None if same is None or same[2] == code else (in_canonical(amount, same), CANONICAL + same[2])
 
 
 @lru_cache(maxsize=4096)
@@ -231,9 +237,13 @@ def canonical(code: str) -> tuple[Fraction, Fraction, str] | None:
 def in_canonical(amount: Any, same: tuple[Fraction, Fraction, str]) -> float:
     """An amount in base units, rounded once, so that equal amounts are equal floats."""
     factor, zero, _ = same
+    exact = amount if isinstance(amount, int | Decimal | Fraction) else Decimal(repr(amount))
+    above, below = exact.as_integer_ratio()
+    below *= factor.denominator
+    above = above * factor.numerator * zero.denominator + zero.numerator * below
     try:
-        exact = Fraction(amount) if isinstance(amount, int | Decimal | Fraction) else Fraction(repr(amount))
-        return float(exact * factor + zero)
+        # The quotient of two whole numbers is rounded once.
+        return above / (below * zero.denominator)
     except OverflowError:
         return float("inf") if amount > 0 else float("-inf")
 

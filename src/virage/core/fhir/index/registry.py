@@ -149,6 +149,18 @@ def agree() -> int:
     return _known.epoch
 
 
+def shared() -> Known:
+    """What this process knows, for a child that makes entries for it."""
+    return Known(_known.epoch, _known.revised, _known.own)
+
+
+def adopt(known: Known) -> None:
+    """Know what the parent knew when it asked."""
+    with _lock:
+        if known != _known:
+            _replace(known)
+
+
 def revised(revision: int) -> bool:
     """Whether what is stored has all the entries of a revision. Free once it is true; one statement before."""
     if _known.revised < revision:

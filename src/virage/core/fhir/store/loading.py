@@ -43,11 +43,9 @@ def load(space: Space, resources: Iterable[dict[str, Any]], *, by: Caller, batch
                 while any(line.epoch != epoch for line in chunk):
                     chunk = _prepare(space, resources)
                     epoch = registry.agree()
-                done = write(chunk)
-                if done:
-                    audit.trace(by=by, action=f"{space.name}.load", title=f"{done} ressources")
-            written += done
-            present += len(chunk) - done
+                taken = take(space, chunk, by=by)
+            written += taken.written
+            present += taken.present
             resources, chunk = following, coming.result()
     return Loaded(written, present)
 
@@ -56,8 +54,19 @@ def _prepare(space: Space, resources: list[dict[str, Any]]) -> list[Packed]:
     return [copying.ready(space, resource) for resource in resources]
 
 
-def write(lines: list[Packed]) -> int:
-    """Write those that are not there yet, each once, in the transaction under way; gives how many."""
+def take(space: Space, lines: list[Packed], *, by: Caller) -> Loaded:
+    """Write those that are not there yet, each once, with one trace: one transaction, or a part of that under way.
+
+    They are of the epoch that this transaction agreed on.
+    """
+    with db.transaction():
+        done = _write(lines)
+        if done:
+            audit.trace(by=by, action=f"{space.name}.load", title=f"{done} ressources")
+    return Loaded(done, len(lines) - done)
+
+
+def _write(lines: list[Packed]) -> int:
     there = _present([line for line in lines if line.given])
     fresh = []
     for line in lines:
