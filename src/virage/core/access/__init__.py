@@ -9,6 +9,7 @@ Sources: SMART App Launch 2.2 (scopes), RFC 6750; the national matrices live in 
 from virage.core.access.filters import (
     AllOf,
     AnyOf,
+    ByType,
     Decision,
     Everything,
     Facts,
@@ -19,12 +20,13 @@ from virage.core.access.filters import (
     Nothing,
     OfType,
 )
-from virage.core.access.policies import Policy, filter_for, register
+from virage.core.access.policies import Policy, across, filter_for, register
 from virage.core.access.scopes import Scope, parse_scopes, scope_filter
 
 __all__ = [
     "AllOf",
     "AnyOf",
+    "ByType",
     "Decision",
     "Everything",
     "Facts",
@@ -36,6 +38,7 @@ __all__ = [
     "OfType",
     "Policy",
     "Scope",
+    "across",
     "filter_for",
     "parse_scopes",
     "register",

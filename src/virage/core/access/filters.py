@@ -1,6 +1,6 @@
 """The algebra of access rules. Pure: no clock, database or network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -124,6 +124,16 @@ class AnyOf(Filter):
             if decision.allowed:
                 return decision
         return Decision(False, self.reason, self.rule) if self.reason else decision
+
+
+@dataclass(frozen=True, slots=True)
+class ByType(Filter):
+    """To each resource type its own rule: for what a search meets beyond its own type (chains, includes)."""
+
+    of: Callable[[str], Filter]
+
+    def admits(self, facts: Facts) -> Decision:
+        return self.of(facts.type).admits(facts)
 
 
 @dataclass(frozen=True, slots=True)

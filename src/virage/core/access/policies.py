@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from virage.core.access.filters import AllOf, Everything, Filter, Nothing
+from virage.core.access.filters import AllOf, ByType, Everything, Filter, Nothing
 from virage.core.access.scopes import scope_filter
 from virage.core.callers import Caller
 
@@ -26,7 +26,24 @@ def filter_for(space: str, by: Caller, interaction: str, type_: str) -> Filter:
     policy = _policies.get(space)
     if policy is None or isinstance(scoped, Nothing):
         return scoped
-    ruled = policy(by, interaction, type_)
+    return _both(scoped, policy(by, interaction, type_))
+
+
+def across(space: str, by: Caller, interaction: str, type_: str) -> Filter:
+    """The same for a search, which by chains and includes meets other types: each by the scopes that open it."""
+    own = filter_for(space, by, interaction, type_)
+    if isinstance(own, Nothing) or type_ == "*" or isinstance(scope_filter(by, interaction, "*"), Everything):
+        return own
+    policy = _policies.get(space)
+    ruled = Everything() if policy is None else policy(by, interaction, type_)
+
+    def of(other: str) -> Filter:
+        return own if other == type_ else _both(scope_filter(by, interaction, other), ruled)
+
+    return ByType(of)
+
+
+def _both(scoped: Filter, ruled: Filter) -> Filter:
     if isinstance(scoped, Everything):
         return ruled
     if isinstance(ruled, Everything):

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from virage.core.errors import Invalid
 
@@ -77,14 +77,30 @@ def covers(allowed: Iterable[str], asked: str) -> bool:
     return False
 
 
+ConstraintCheck = Callable[[str, str], bool]
+_checks: list[ConstraintCheck] = []
+
+
+def register_constraints(check: ConstraintCheck) -> None:
+    """Have `check(resource type, search constraint)` say which constraints of SMART scopes can be enforced."""
+    if check not in _checks:
+        _checks.append(check)
+
+
+def enforceable(scope: str) -> bool:
+    """Whether what a scope promises to leave out will be left out: one without search constraint, or whose constraint is held."""
+    found = smart(scope)
+    return found is None or not found[3] or all(check(found[1], found[3][1:]) for check in _checks)
+
+
 def grant_scopes(asked: Iterable[str], *, client: Iterable[str], person: Iterable[str] | None) -> frozenset[str]:
     """What is granted of what was asked: no more than the client may ask for, nor than the person may do.
 
     `person` is None when no person is there (client credentials). `scope_all` brings the person's own scopes, as the
-    national sign-in does: the service then decides.
+    national sign-in does: the service then decides. A scope whose search constraint cannot be enforced is not granted.
     """
     client = frozenset(client)
-    granted = {scope for scope in asked if covers(client, scope)}
+    granted = {scope for scope in asked if covers(client, scope) and enforceable(scope)}
     if person is None:
         return frozenset(granted)
     person = frozenset(person)

@@ -10,6 +10,12 @@ def _keep_pending_list_short(**_: Any) -> None:
     keep_short()
 
 
+def _enforceable(type_: str, query: str) -> bool:
+    from virage.core.fhir.constraints import enforceable
+
+    return enforceable(type_, query)
+
+
 class FhirConfig(AppConfig):
     name = "virage.core.fhir"
     label = "fhir"
@@ -17,5 +23,9 @@ class FhirConfig(AppConfig):
 
     def ready(self) -> None:
         from django.db.models.signals import post_migrate
+
+        from virage.core.accounts.rules import register_constraints
+
+        register_constraints(_enforceable)
 
         post_migrate.connect(_keep_pending_list_short, sender=self, dispatch_uid="fhir-pending-list")

@@ -167,6 +167,12 @@ def client_token(*, by: Caller, issuer: Issuer, client: Account, scope: str) -> 
     own = frozenset(word for word in queries.own_scopes(client) if word.startswith("system/"))
     granted = rules.grant_scopes(asked, client=own, person=None) if asked else own
     if not granted:
+        if any(rules.covers(own, word) for word in asked):
+            raise OAuthError(
+                "invalid_scope",
+                "La contrainte de recherche de cette portée ne peut pas être appliquée : un code (système|code), une référence "
+                "(Type/id) ou une adresse, sans modificateur ni préfixe.",
+            )
         raise OAuthError("invalid_scope", f"Ce logiciel peut demander : {rules.join_scope(own) or 'rien'}.")
     caller = queries.caller_of(client, scopes=granted)
     with db.transaction():

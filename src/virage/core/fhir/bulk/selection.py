@@ -122,7 +122,7 @@ def selections(job: Job, space: Space) -> list[Selection]:
     asked = job.asked
     found = []
     for name in asked["types"]:
-        rule = access.filter_for(job.space, job.caller, "search-type", name)
+        rule = access.across(job.space, job.caller, "search-type", name)
         if isinstance(rule, Nothing):
             continue
         filters = tuple(tuple((key, value) for key, value in each) for each in asked["filters"].get(name, ()))

@@ -412,7 +412,8 @@ class Indexer:
                 leaf = bind(space, type_, param, path, ranks.get(param.code), key)
                 if leaf is not None:
                     self._root.add(path, leaf)
-        self._whole.append((frozenset(), _prose_leaf(space, type_)))
+        if not all(param.key for param in params):
+            self._whole.append((frozenset(), _prose_leaf(space, type_)))
         self._root.freeze()
         self._filed.freeze()
 

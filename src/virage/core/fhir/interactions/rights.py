@@ -22,9 +22,9 @@ class Gone(VirageError):
 
 def rule(request: FhirRequest, service: FhirService, interaction: str = "", type: str = "") -> Filter:
     """The filter for this interaction on this type. Raises Forbidden with the reason when nothing could pass."""
-    found = access.filter_for(
-        service.space, request.caller, interaction or request.interaction, type or request.type or "*"
-    )
+    asked = interaction or request.interaction
+    filter_ = access.across if asked == "search-type" else access.filter_for
+    found = filter_(service.space, request.caller, asked, type or request.type or "*")
     if isinstance(found, Nothing):
         raise Forbidden(found.reason)
     return found

@@ -1,6 +1,6 @@
 """Access rules as SQL: the other reading of `core.access.Filter`. `facts` gives what the first reading looks at."""
 
-from virage.core.access import AllOf, AnyOf, Everything, Filter, Has, InPatient, Not, Nothing, OfType
+from virage.core.access import AllOf, AnyOf, ByType, Everything, Filter, Has, InPatient, Not, Nothing, OfType
 from virage.core.fhir.index import keys, param_of
 from virage.core.fhir.index.forms import REFERENCE
 from virage.core.fhir.index.membership import member
@@ -18,6 +18,8 @@ def access_condition(filter_: Filter, space: int, type_: str) -> Sql:
             return FALSE
         case InPatient():
             return has([member(space, type_, filter_.patient)])
+        case ByType():
+            return access_condition(filter_.of(type_), space, type_)
         case OfType():
             return TRUE if type_ in filter_.types else FALSE
         case Has():

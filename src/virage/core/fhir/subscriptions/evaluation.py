@@ -33,7 +33,7 @@ def concerns(one: Subscribed, service: FhirService, type: str, id: str) -> bool:
 
 def rule_of(one: Subscribed, service: FhirService, type: str) -> Filter:
     """What the subscriber may see of a type."""
-    return access.filter_for(service.space, one.owner, "search-type", type)
+    return access.across(service.space, one.owner, "search-type", type)
 
 
 def service_of(space: int) -> FhirService | None:
