@@ -294,3 +294,15 @@ def test_constraints_of_snomed_that_can_be_read(text):
 )  # fmt: skip
 def test_constraints_of_snomed_that_cannot_be_read(text):
     assert not ecl.is_readable(text)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize(("name", "sound"), [("designNote", True), ("patient-birthTime", False)])
+def test_an_extension_keeps_its_place_in_an_element_that_holds_itself(depth, name, sound):
+    item = {"linkId": "0", "type": "quantity", "extension": [{"url": HL7 + name, "valueMarkdown": "x"}]}
+    if not sound:
+        item["extension"] = [{"url": HL7 + name, "valueDateTime": "2020-01-01T00:00:00Z"}]
+    for level in range(1, depth):
+        item = {"linkId": str(level), "type": "group", "item": [item]}
+    found = [code for code, _ in errors(asked(item))]
+    assert found == ([] if sound else ["extension"])

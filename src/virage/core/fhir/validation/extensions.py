@@ -144,10 +144,16 @@ def _by_path(expression: str, holder: Item, above: list[Item]) -> bool:
         steps.append(str(place[1]).partition(".")[0])
         place = place[0]
     steps.reverse()
+    chain = above if above and above[-1] is holder else [*above, holder]
+    # A backbone that holds itself (Questionnaire.item) keeps its name at any depth.
+    for count in range(len(names), 1, -1):
+        rest = names[count:]
+        stands = len(chain) > len(rest) and steps[len(steps) - len(rest) :] == rest
+        if stands and chain[-len(rest) - 1].type == ".".join(names[:count]):
+            return True
     if steps[-len(names) + 1 :] != names[1:]:
         return False
     depth = len(names)
-    chain = above if above and above[-1] is holder else [*above, holder]
     if len(chain) < depth:
         return False
     start = chain[-depth]
