@@ -306,3 +306,26 @@ def test_an_extension_keeps_its_place_in_an_element_that_holds_itself(depth, nam
         item = {"linkId": str(level), "type": "group", "item": [item]}
     found = [code for code, _ in errors(asked(item))]
     assert found == ([] if sound else ["extension"])
+
+
+@pytest.mark.parametrize(
+    ("extension", "found"),
+    [
+        ({"url": HL7 + "patient-birthPlace", "valueString": "x"}, ("structure", "Patient.extension[0]")),
+        (
+            {"url": HL7 + "patient-nationality", "extension": [{"url": "other", "valueString": "x"}]},
+            ("extension", "Patient.extension[0].extension[0]"),
+        ),
+    ],
+)
+def test_an_extension_is_as_its_definition_says(extension, found):
+    assert errors({"resourceType": "Patient", "extension": [extension]}) == [found]
+
+
+def test_a_relative_reference_needs_a_full_url_around():
+    patient = {"resourceType": "Patient", "managingOrganization": {"reference": "Organization/1"}}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}
+    assert errors(bundle) == [("invalid", "Bundle.entry[0].resource.managingOrganization")]
+    bundle["entry"][0]["fullUrl"] = "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"
+    assert errors(bundle) == []
+    assert ("invalid", "Bundle") in errors({**document(), "entry": []})

@@ -10,6 +10,7 @@ from virage.core.fhir.validation.session import REFERENCE, Session, is_resource_
 
 _REST = re.compile(r"https?://.*/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
+_RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 _FIRST = {"document": "Composition", "message": "MessageHeader"}
 
 
@@ -18,7 +19,9 @@ def check(item: Item, session: Session) -> None:
     kind = item.value.get("type")
     entries = children(item, "entry")
     wanted = _FIRST.get(kind) if type(kind) is str else None
-    if wanted is not None:
+    if wanted is not None and not entries:
+        session.add("invalid", "Un document ou un message a au moins une entrée.", item.place)
+    elif wanted is not None:
         first = entries[0].value.get("resource") if entries and type(entries[0].value) is dict else None
         if type(first) is not dict or first.get("resourceType") != wanted:
             session.add("invalid", f"La première entrée doit être une ressource {wanted}.", (item.place, "entry", 0))
@@ -80,6 +83,9 @@ def reference(item: Item, definition: ElementDef | None, session: Session) -> No
             session.add("not-found", "La ressource désignée est introuvable.", item.place)
         return
     kind = bundle.get("type")
+    if not frame.full_url and kind in ("document", "message", "collection") and _RELATIVE.match(text):
+        told = "Une référence relative ne mène nulle part dans une entrée de bundle qui n'a pas de fullUrl."
+        session.add("invalid", told, item.place)
     plain = text.partition("#")[0]
     match = REFERENCE.fullmatch(plain)
     held = session.entries(bundle)

@@ -201,7 +201,11 @@ def _types(shape: Shape, item: Item, session: Session) -> None:
     lines = [each for each in shape.types or () if _allows(each, item.type)]
     if not lines:
         codes = ", ".join(str(each.get("code")) for each in shape.types or ())
-        session.add("structure", f"Le profil {shape.profile} permet ici : {codes} ; pas {item.type}.", item.place)
+        place = item.place
+        above = place[0]
+        if shape.name == "value" and isinstance(above, tuple) and above[1] in ("extension", "modifierExtension"):
+            place = above  # it is the extension that is not as defined
+        session.add("structure", f"Le profil {shape.profile} permet ici : {codes} ; pas {item.type}.", place)
         return
     canonicals = [canonical for each in lines for canonical in each.get("profile", ())]
     canonicals = [each for each in canonicals if not is_base(each, item.type)]

@@ -26,6 +26,8 @@ def check_extension(item: Item, holder: Item, above: list[Item], session: Sessio
     if not _ABSOLUTE.fullmatch(url):
         if not nested:
             session.add("extension", "L'adresse d'une extension (url) doit être absolue.", item.place)
+        else:
+            _part(url, item, holder, session)
         return
     cross = _CROSS.fullmatch(url)
     if cross:
@@ -49,6 +51,20 @@ def check_extension(item: Item, holder: Item, above: list[Item], session: Sessio
     if not nested or "context" in source:
         _context(source, item, holder, above, session)
     check_profile(item, url, session)
+
+
+def _part(url: str, item: Item, holder: Item, session: Session) -> None:
+    """A part of a complex extension is one that its definition names."""
+    source = session.registry.structure(str(holder.value.get("url", "")))
+    if source is None or source.get("type") != "Extension":
+        return
+    for side in ("snapshot", "differential"):
+        lines = source.get(side, {}).get("element", ())
+        names = {line.get("fixedUri") for line in lines if line.get("path") == "Extension.extension.url"} - {None}
+        if names and url not in names:
+            session.add("extension", "L'extension qui contient celle-ci ne définit pas cette partie.", item.place)
+        if names:
+            return
 
 
 def is_modifier(source: Mapping[str, Any]) -> bool:
