@@ -4,6 +4,7 @@ Everything goes through Django's connection of the thread, so the ORM and raw SQ
 package is cheap and does not need Django to be set up; using it does.
 """
 
+from virage.core.db.limits import TooLong, bounded
 from virage.core.db.session import (
     after_commit,
     connection,
@@ -18,7 +19,9 @@ from virage.core.db.session import (
 )
 
 __all__ = [
+    "TooLong",
     "after_commit",
+    "bounded",
     "connection",
     "copy_rows",
     "cursor",

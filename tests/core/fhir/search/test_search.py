@@ -2,9 +2,11 @@
 
 import pytest
 
+from virage.core import db as database
 from virage.core.access import AllOf, AnyOf, Everything, Has, InPatient, Not, Nothing
 from virage.core.callers import system
 from virage.core.errors import VirageError
+from virage.core.fhir.search.plans import Query, Statement
 from virage.core.fhir.store import Store, space
 
 BY = system("test")
@@ -322,3 +324,55 @@ def test_a_patient_is_found_by_whom_it_links_to_and_by_being_alive(filled):
     assert ids(filled, "deceased=false", "Patient") == ["p1", "p2", "p3"]
     assert ids(filled, "deceased=true", "Patient") == ["p4"]
     assert ids(filled, "deceased:not=true", "Patient") == ["p1", "p2", "p3"]
+
+
+def test_everything_that_points_at_the_matches_and_that_they_point_at(filled):
+    page = filled.search("Patient", [("_id", "p1"), ("_revinclude", "*")])
+    assert sorted(e.version.id for e in page.entries) == ["o1", "o2", "p1"]
+    page = filled.search("Observation", [("_id", "o1"), ("_include", "*")])
+    assert sorted(e.version.id for e in page.entries) == ["d1", "o1", "p1"]
+    page = filled.search(
+        "Patient", [("_id", "p1"), ("_revinclude", "*"), ("_include:iterate", "Observation:performer")]
+    )
+    assert sorted(e.version.id for e in page.entries) == ["d1", "o1", "o2", "p1"]
+    assert [e.version.id for e in filled.search("Patient", [("_revinclude", "*")], access=InPatient("p2")).entries][
+        :1
+    ] == ["p2"]
+
+
+def test_references_in_a_circle_are_included_once(filled):
+    filled.load(
+        [
+            {"resourceType": "Organization", "id": "a", "partOf": {"reference": "Organization/b"}},
+            {"resourceType": "Organization", "id": "b", "partOf": {"reference": "Organization/a"}},
+        ],
+        by=BY,
+    )
+    for name in ("_include:iterate", "_revinclude:iterate", "_include:recurse"):
+        page = filled.search("Organization", [("_id", "a"), (name, "Organization:partof")])
+        assert [e.version.id for e in page.entries] == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", ["Colour:red", "Observation:code", "Observation:red", "Observation:subject:Colour"])
+@pytest.mark.parametrize("name", ["_include", "_revinclude"])
+def test_an_include_that_means_nothing_is_refused_even_without_match(filled, name, value):
+    with pytest.raises(VirageError) as refused:
+        filled.search("Observation", [("code", "nothing"), (name, value)])
+    assert (refused.value.code, refused.value.status) == ("FHIR.SEARCH_PARAM", 400)
+
+
+def test_contained_resources_are_said_not_to_be_searched(filled):
+    assert ids(filled, "_contained=false&code=a") == ["o1", "o3"]
+    with pytest.raises(VirageError) as refused:
+        ids(filled, "_contained=both")
+    assert refused.value.code == "FHIR.SEARCH_UNSERVED"
+
+
+def test_a_search_that_takes_too_long_is_stopped_with_advice(filled, monkeypatch):
+    monkeypatch.setenv("VIRAGE_SEARCH_SECONDS", "1")
+    slow = Statement("SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM pg_sleep(600)", [])
+    monkeypatch.setattr(Query, "page", lambda *_: slow)
+    with pytest.raises(VirageError) as refused, database.transaction():
+        ids(filled, "code=a")
+    assert (refused.value.code, refused.value.issue, refused.value.status) == ("FHIR.SEARCH_COST", "too-costly", 400)
+    assert "patient" in refused.value.text

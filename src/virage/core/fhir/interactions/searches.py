@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from virage.core import audit
-from virage.core.access import AllOf, AnyOf, Everything, Filter, Has, InPatient
+from virage.core.access import AllOf, AnyOf, Everything, Filter, Has, InPatient, OfType
 from virage.core.errors import Issue, Malformed
 from virage.core.fhir import definitions, json, outcome, prefer, representation
 from virage.core.fhir.interactions import everywhere, rights
 from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.search.limits import limited
 from virage.core.fhir.service import FhirService
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 50
 MOST = 1000
+# How R4's compartment definitions name the resource that a compartment is of.
+_ITSELF = "{def}"
 _TOTALS = ("none", "estimate", "accurate")
 # `_totalMethod` is the word of a widely used client (fhirpy) for `_total`; it always comes with `_count=0`.
 _OURS = frozenset({"_count", "_total", "_totalMethod", "_cursor", "_type"}) | prefer.RESULT_PARAMETERS
@@ -39,10 +42,11 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
         "cursor": request.param("_cursor") or None,
         "total": only_count or total != "none",
     }
-    if request.type:
-        page = service.store.search(request.type, params, **asked)
-    else:
-        page = everywhere.search(service, types_of(request, service), params, **asked)
+    with limited():
+        if request.type:
+            page = service.store.search(request.type, params, **asked)
+        else:
+            page = everywhere.search(service, types_of(request, service), params, **asked)
     warnings = unknown_parameters(request, page.unknown)
     audit.later(by=request.caller, action="fhir.search", entities=())
     return FhirResponse(200, searchset(request, service, page, view, warnings, only_count))
@@ -160,8 +164,18 @@ def compartment_filter(request: FhirRequest) -> Filter:
     if name == "Patient":
         return InPatient(id)
     types = [request.type] if request.type else [type for type, codes in members.items() if codes]
-    codes = sorted({code for type in types for code in members[type]})
-    return AnyOf(tuple(Has(code, f"{name}/{id}") for code in codes))
+    return AnyOf(
+        tuple(
+            AllOf(
+                (
+                    OfType(frozenset({type})),
+                    Has("_id" if code == _ITSELF else code, id if code == _ITSELF else f"{name}/{id}"),
+                )
+            )
+            for type in types
+            for code in members[type]
+        )
+    )
 
 
 def both(one: Filter, other: Filter) -> Filter:

@@ -6,6 +6,7 @@ from virage.core.fhir.index.forms import REFERENCE
 from virage.core.fhir.index.membership import member
 from virage.core.fhir.search.conditions import target_keys
 from virage.core.fhir.search.context import Context, has
+from virage.core.fhir.search.naming import named
 from virage.core.fhir.search.sql import FALSE, TRUE, Sql, every, no, some
 
 
@@ -34,6 +35,8 @@ def access_condition(filter_: Filter, space: int, type_: str) -> Sql:
 
 
 def _has(rule: Has, space: int, type_: str) -> Sql:
+    if rule.param == "_id":
+        return named(space, type_, [rule.value])
     param = param_of(space, type_, rule.param)
     if param is None or param.type not in ("token", "reference", "uri"):
         return FALSE

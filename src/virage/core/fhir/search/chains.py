@@ -5,17 +5,18 @@ statement, bucket by bucket. Elsewhere the far end is looked up first, as long a
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from virage.core import db
 from virage.core.access import Filter
 from virage.core.fhir.index import aliases_of, keys, param_of, params_of, paths, patient_params
 from virage.core.fhir.search.access import access_condition
-from virage.core.fhir.search.context import BUCKET, ROW_BUCKET, Context, has
+from virage.core.fhir.search.context import BUCKET, Context, has
 from virage.core.fhir.search.errors import BadSearch, TooDear
 from virage.core.fhir.search.includes import reference_paths, referred
 from virage.core.fhir.search.leading import assemble
+from virage.core.fhir.search.naming import named
 from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.sql import FALSE, Sql, some
 from virage.core.fhir.store import places
@@ -191,27 +192,6 @@ def _referred_to(scene: Scene, type_: str, far: str, code: str, inner: list[Sql]
         if target and target[0] == type_
     }
     return named(scene.space, type_, wanted)
-
-
-def named(space: int, type_: str, ids: Iterable[str]) -> Sql:
-    """The resources of a type with these ids, as a check on the row (its row id is a hash of its id)."""
-    rids = sorted({keys.row_id(space, type_, id_) for id_ in ids})
-    if not rids:
-        return FALSE
-    # Where they are: by their ids, and for those that a client named, by the locator.
-    return Sql(
-        "((r.compartment, r.rid) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
-        " UNION SELECT l.compartment, l.rid FROM fhir_locator l WHERE l.rid = ANY(%s::bigint[]))"
-        f" AND {ROW_BUCKET} = {BUCKET})",
-        (*_guessed(space, type_, ids), rids),
-        "chain",
-    )
-
-
-def _guessed(space: int, type_: str, ids: Iterable[str]) -> tuple[list[int], list[int]]:
-    pairs = [(places.guess(space, type_, id_), keys.row_id(space, type_, id_)) for id_ in ids]
-    known = [(guess, rid) for guess, rid in pairs if guess is not None]
-    return [guess for guess, _ in known], [rid for _, rid in known]
 
 
 def _check_depth(depth: int) -> None:

@@ -9,6 +9,7 @@ from virage.core.fhir.search import chains, conditions, filtering, lists, nearby
 from virage.core.fhir.search.composites import composite
 from virage.core.fhir.search.context import Context, missing, split
 from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
+from virage.core.fhir.search.naming import named
 from virage.core.fhir.search.request import name_and_modifier
 from virage.core.fhir.search.sql import FALSE, Sql
 from virage.core.fhir.store import places
@@ -64,7 +65,7 @@ class Compiler:
         if not self._one(type_, name, value, out, depth):
             return None
         if out.ids is not None:
-            out.parts.append(chains.named(self.space, type_, [each for each in out.ids if places.ID.fullmatch(each)]))
+            out.parts.append(named(self.space, type_, [each for each in out.ids if places.ID.fullmatch(each)]))
         return out.parts
 
     def _one(self, type_: str, name: str, value: str, out: Compiled, depth: int) -> bool:

@@ -16,6 +16,7 @@ def facts(space: int, resource: dict[str, Any]) -> Facts:
     for code, kind, path in _token_paths(space, type_):
         for value in paths.values(path, resource):
             found.update((code, text) for text in _texts(kind, path, value))
+    found.add(("_id", str(resource.get("id", ""))))
     patients = set(indexer(space, type_).index(resource).patients)
     if type_ == "Patient":
         patients = {str(resource.get("id", ""))}

@@ -15,7 +15,7 @@ from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.request import Include
 from virage.core.fhir.search.sql import FALSE
 from virage.core.fhir.store import places
-from virage.core.fhir.store.reading import read_many, version_of
+from virage.core.fhir.store.reading import present_types, read_many, version_of
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.version import Entry, Version
 
@@ -104,29 +104,50 @@ def referred(value: Any) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def _reverse(space: Space, asked: Include, versions: Iterable[Version], rule: Filter) -> list[Version]:
-    if asked.source == "*":
-        raise BadSearch("« _revinclude » nomme un type et un paramètre.", code="FHIR.SEARCH_PARAM", path="_revinclude")
-    code = places.type_code(asked.source)
-    params = params_of(space.code, asked.source)
+def check(space: Space, asked: Iterable[Include]) -> None:
+    """Raises BadSearch for an include that names no type or no reference, whether anything matches or not."""
+    for each in asked:
+        if each.source == "*":
+            continue
+        wrong = [name for name in (each.source, each.target or each.source) if name not in places.TYPE_CODES]
+        if wrong:
+            raise BadSearch(
+                f"« {wrong[0][:40]} » n'est pas un type de ressource FHIR R4.",
+                code="FHIR.SEARCH_PARAM",
+                path="_revinclude" if each.reverse else "_include",
+            )
+        reference_paths(space.code, each.source, each.param)
+
+
+def _reverse(space: Space, asked: Include, versions: list[Version], rule: Filter) -> list[Version]:
+    if asked.source != "*":
+        return _pointing(space, asked.source, asked, versions, rule)
+    found: list[Version] = []
+    for code in present_types(space):
+        found += _pointing(space, places.TYPES[code], asked, versions, rule)
+        if len(found) > MAX_INCLUDED:
+            break
+    return found
+
+
+def _pointing(space: Space, source: str, asked: Include, versions: list[Version], rule: Filter) -> list[Version]:
+    """The resources of a type that point at these."""
+    params = params_of(space.code, source)
     names = [name for name, each in params.items() if each.type == "reference"] if asked.param == "*" else [asked.param]
     tokens = []
     for name in names:
-        param = param_of(space.code, asked.source, name)
+        param = param_of(space.code, source, name)
         if param is None or param.type != "reference":
-            raise BadSearch(
-                f"« {asked.source}:{name} » n'est pas un paramètre de type référence.",
-                code="FHIR.SEARCH_PARAM",
-                path="_revinclude",
-            )
-        context = Context(space.code, asked.source, param)
+            continue  # `check` refused it where it was asked for by name
+        targets = param.targets
+        context = Context(space.code, source, param)
         for version in versions:
-            if asked.target in ("", version.type):
+            if asked.target in ("", version.type) and (not targets or version.type in targets):
                 tokens += target_keys(context, version.type, version.id)
-    condition = assemble([has(tokens), access_condition(rule, space.code, asked.source)])
+    condition = assemble([has(tokens), access_condition(rule, space.code, source)])
     if condition is FALSE:
         return []
-    statement = Query(space.code, (code,), condition).page(MAX_INCLUDED + 1, None)
+    statement = Query(space.code, (places.type_code(source),), condition).page(MAX_INCLUDED + 1, None)
     with db.cursor() as cursor:
         cursor.execute(statement.text, statement.values)
         return [version_of(row[:6]) for row in cursor]

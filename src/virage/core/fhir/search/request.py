@@ -77,6 +77,13 @@ def parse(params: list[tuple[str, str]]) -> Request:
             asked.total = value != "none"
         elif plain == "_summary" and value == "count":
             asked.count, asked.total = 0, True
+        elif plain == "_contained" and value != "false":
+            raise BadSearch(
+                "« _contained » : les ressources contenues ne se cherchent pas à part ici ; seul « false » est servi.",
+                code="FHIR.SEARCH_UNSERVED",
+                issue="not-supported",
+                path="_contained",
+            )
         elif plain in ("_include", "_revinclude"):
             asked.includes.append(_include(name, value))
     return asked

@@ -8,8 +8,9 @@ from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.across import across_types, rows_of
 from virage.core.fhir.search.compiler import Compiled, Compiler
 from virage.core.fhir.search.cursors import seal, unseal
-from virage.core.fhir.search.includes import included
+from virage.core.fhir.search.includes import check, included
 from virage.core.fhir.search.leading import assemble
+from virage.core.fhir.search.limits import limited
 from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.request import MAX_COUNT, Request, parse
 from virage.core.fhir.search.sorting import sort_keys
@@ -34,10 +35,16 @@ def search(
 ) -> Page:
     """A page of what matches. `count`, `total`, `sort` win over `_count`, `_total`, `_sort` among the parameters.
 
-    Raises BadSearch on what cannot be understood, BadCursor on a foreign cursor; unknown parameters are told in the page.
+    Raises BadSearch on what cannot be understood or takes too long, BadCursor on a foreign cursor; unknown parameters are told in
+    the page.
     """
     asked = _asked(params, count, total, sort)
-    rule = access or Everything()
+    with limited():
+        return _answer(space, type_, asked, access or Everything(), cursor)
+
+
+def _answer(space: Space, type_: str | None, asked: Request, rule: Filter, cursor: str | None) -> Page:
+    check(space, asked.includes)
     if type_ is None:
         compiled, query = across_types(space, asked, rule)
     else:
