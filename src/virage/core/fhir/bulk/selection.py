@@ -10,12 +10,12 @@ from virage.core.fhir import definitions
 from virage.core.fhir.bulk.jobs import Job
 from virage.core.fhir.index import keys, params_of
 from virage.core.fhir.index.membership import member
-from virage.core.fhir.search import chains
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.compiler import Compiler
 from virage.core.fhir.search.context import ROW_BUCKET, Context, has
 from virage.core.fhir.search.facts import facts
 from virage.core.fhir.search.leading import assemble
+from virage.core.fhir.search.naming import named
 from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.sql import FALSE, TRUE, Sql, some
 from virage.core.fhir.store import Space, Version, places
@@ -91,7 +91,7 @@ class Selection:
             )
         if out.ids is not None:
             known = [each for each in out.ids if places.ID.fullmatch(each)]
-            out.parts.append(chains.named(self.space.code, self.type, known))
+            out.parts.append(named(self.space.code, self.type, known))
         return out.parts
 
     def _confined(self) -> Sql:
