@@ -246,7 +246,9 @@ def answered(search: Callable[[], Result], unknown: Callable[[Result], bool]) ->
             try:
                 result = search()
             except VirageError as error:
-                if error.status not in (400, 409) or not refresh() or attempt + 1 == _TRIES:
+                # What is too dear stays so; a transaction may even be lost with it.
+                again = error.status in (400, 409) and error.issue != "too-costly"
+                if not again or not refresh() or attempt + 1 == _TRIES:
                     raise
                 continue
         if keys and not are_active(keys):

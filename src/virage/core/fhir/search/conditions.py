@@ -11,7 +11,7 @@ from virage.core.fhir.index.forms import CANONICAL, REFERENCE, UCUM, canonical, 
 from virage.core.fhir.index.strings import after, fold, words
 from virage.core.fhir.search import vocabulary
 from virage.core.fhir.search.context import Context, bars, has, row_exists, split, unescape
-from virage.core.fhir.search.errors import bad_modifier, bad_value
+from virage.core.fhir.search.errors import await_revision, bad_modifier, bad_value
 from virage.core.fhir.search.sql import FALSE, Sql, every, no, some
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
@@ -274,6 +274,7 @@ def number_check(name: str, value: str, quantity: bool) -> tuple[str, tuple[Any,
         bounds = (bounds[0], bounds[0] - gap, bounds[0] + gap)
     same = canonical(parts[2]) if len(parts) == 3 and parts[1] == UCUM else None
     if same is not None:
+        await_revision(name)
         condition, values = _compared(prefix, *(in_canonical(each, same) for each in bounds))
         units = [keys.value_hash(CANONICAL + same[2]), keys.value_hash(f"{UCUM}|{same[2]}")]
         return condition + " AND x.unit = ANY(%s::bigint[])", (*values, units)

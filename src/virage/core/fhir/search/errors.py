@@ -27,3 +27,22 @@ class TooDear(BadSearch):
 
     code = "FHIR.SEARCH_COST"
     issue = "too-costly"
+
+
+class NotYetIndexed(BadSearch):
+    """A newer program searches by what the stored resources are still being indexed for."""
+
+    code = "FHIR.SEARCH_INDEXING"
+    status = 409
+    issue = "transient"
+
+
+def await_revision(name: str) -> None:
+    """Words, positions and base units came with revision 2 of the index. Raises NotYetIndexed until all that is stored has them."""
+    from virage.core.fhir.index import revised
+
+    if not revised(2):
+        raise NotYetIndexed(
+            f"« {name} » : les ressources déjà là sont en cours d'indexation pour cette recherche ; réessayez plus tard.",
+            path=name,
+        )

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from virage.core.fhir.fhirpath import ucum
 from virage.core.fhir.index import keys, positions
 from virage.core.fhir.search.context import Context, bars, has, row_exists
-from virage.core.fhir.search.errors import bad_modifier, bad_value
+from virage.core.fhir.search.errors import await_revision, bad_modifier, bad_value
 from virage.core.fhir.search.sql import Sql, every, some
 
 USUAL = Decimal(50)
@@ -20,6 +20,7 @@ _DISTANCE = (
 
 def near(context: Context, value: str, modifier: str) -> Sql:
     """Positions within a distance of another."""
+    await_revision(context.name)
     if modifier == "missing" and value in ("true", "false"):
         present = row_exists(context, "number", "TRUE", ())
         return present if value == "false" else Sql(f"NOT {present.text.replace('{f}', '')}", present.values)

@@ -5,7 +5,7 @@ import re
 from virage.core.fhir.index import keys
 from virage.core.fhir.index import prose as words
 from virage.core.fhir.search.context import has
-from virage.core.fhir.search.errors import BadSearch, TooDear, bad_value
+from virage.core.fhir.search.errors import BadSearch, TooDear, await_revision, bad_value
 from virage.core.fhir.search.sql import TRUE, Sql, every, no, some
 
 MAX_WORDS = 50
@@ -15,6 +15,7 @@ _PIECE = re.compile(r'[()|,]|"[^"]*"?|[^\s()|,"]+')
 
 def prose(space: int, type_: str, name: str, value: str) -> Sql:
     """The resources whose text holds what is asked, whatever the endings, the case and the accents. Raises BadSearch."""
+    await_revision(name)
     reader = _Reader(space, type_, name, value)
     found = reader.either(0)
     if reader.left():
