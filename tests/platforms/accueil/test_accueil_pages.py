@@ -22,6 +22,15 @@ def test_every_link_of_the_public_pages_leads_somewhere(visitor) -> None:
     assert {link: status for link, status in answers.items() if status != 200} == {}
 
 
+def test_nobody_is_asked_to_sign_in_for_a_door_that_is_closed(visitor) -> None:
+    window = visitor()
+    window.go("/connexion/")
+    shown = window.page.inner_text("main")
+    assert "FranceConnect" in shown
+    assert "Pro Santé Connect" in shown
+    assert "ProConnect" not in shown
+
+
 @pytest.mark.parametrize("path", ["/pilotage/", "/hdh/"])
 def test_a_closed_door_says_so_and_shows_the_open_ones(visitor, path) -> None:
     window = visitor()

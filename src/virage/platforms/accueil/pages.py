@@ -54,6 +54,7 @@ def vendors(request: HttpRequest) -> HttpResponse:
         "title": "Se raccorder",
         "bases": _bases(),
         "address": settings.base_url(),
+        "pin": settings.get("VIRAGE_ECPS_PIN") if settings.sandbox() else "",
         "accounts": [{**card, "kind": _KINDS.get(card["kind"], card["kind"])} for card in _demo_accounts()],
     }
     return render(request, "accueil/vendors.html", context)
@@ -62,4 +63,7 @@ def vendors(request: HttpRequest) -> HttpResponse:
 def _demo_accounts() -> list[dict[str, str]]:
     if not settings.sandbox():
         return []
-    return [{**card, "number": card.get("rpps") or card.get("client_id", "")} for card in queries.listed()]
+    return [
+        {**card, "number": card.get("rpps") or card.get("ins") or card.get("client_id", "")}
+        for card in queries.listed()
+    ]
