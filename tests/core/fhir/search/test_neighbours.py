@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virage.core.access import Everything, Filter
@@ -13,10 +13,11 @@ from virage.core.fhir.store import Store, space
 sys.path.insert(0, str(Path(__file__).parent))
 import neighbours
 import oracle
-from test_oracle import BY, SLOW, undone
+from test_oracle import BY, EXAMPLES, SLOW, undone
 from worlds import Maker
 
 SEEDS = st.integers(0, 1_000_000)
+LESS = settings(SLOW, max_examples=EXAMPLES // 2)
 QUESTIONS = 25
 
 
@@ -30,7 +31,7 @@ def admitted(store: Store, world: oracle.World, rule: Filter) -> oracle.World:
     return {key: each for key, each in world.items() if rule.admits(store.facts(each)).allowed}
 
 
-@SLOW
+@LESS
 @given(seed=SEEDS)
 def test_what_stands_around_the_matches(store, seed):
     maker = Maker(seed)

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.fhir.router.conftest import BASE, asking, observation
@@ -19,10 +19,11 @@ from virage.core.fhir.store import Store, space
 
 sys.path.insert(0, str(Path(__file__).parent))
 import oracle
-from test_oracle import BY, SLOW, undone
+from test_oracle import BY, EXAMPLES, SLOW, undone
 from worlds import PATIENTS, Maker
 
 SEEDS = st.integers(0, 1_000_000)
+LESS = settings(SLOW, max_examples=EXAMPLES // 2)
 KEPT = ("subject", "performer")
 SORTS = (None, "date", "-date", "status,-date", "code,_id", "-_id", "value-quantity,-status")
 
@@ -69,7 +70,7 @@ class Others:
         self.store.update(resource, by=BY, trace=False)
 
 
-@SLOW
+@LESS
 @given(seed=SEEDS)
 def test_each_is_met_once_while_others_write(store, seed, monkeypatch):
     maker = Maker(seed)
