@@ -189,7 +189,7 @@ def extension(url, *contexts, modifier=False):
     ("resource", "expected"),
     [
         (patient(extension=[{"url": "http://x.test/e", "valueBoolean": True}]), []),
-        (patient(extension=[{"url": "http://x.test/e", "valueString": "x"}]), [("structure", "Patient.extension[0].value.ofType(string)")]),
+        (patient(extension=[{"url": "http://x.test/e", "valueString": "x"}]), [("structure", "Patient.extension[0]")]),
         (patient(name=[{"extension": [{"url": "http://x.test/e", "valueBoolean": True}]}]), [("extension", "Patient.name[0]")]),
         (patient(modifierExtension=[{"url": "http://x.test/e", "valueBoolean": True}]), [("extension", "Patient.modifierExtension[0]")]),
         (patient(modifierExtension=[{"url": "http://x.test/unknown", "valueBoolean": True}]), [("extension", "Patient.modifierExtension[0]")]),
@@ -393,9 +393,10 @@ def test_many_warnings_do_not_hide_an_error():
     ]
     entries.append(
         {
+            "fullUrl": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
             "resource": patient(
                 link=[{"other": {"reference": "Patient/1"}, "type": "seealso"}], contact=[{"gender": "male"}]
-            )
+            ),
         }
     )
     found = validation.validate({"resourceType": "Bundle", "type": "collection", "entry": entries})
