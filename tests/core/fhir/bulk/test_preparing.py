@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.core.fhir.bulk.test_import import _finish, _lines, _order, _rejects, 
 from tests.core.fhir.router.conftest import SOFTWARE, observation
 from virage.core.fhir.bulk import importing, preparing
 from virage.core.fhir.bulk.preparing import Order, Piece
+from virage.core.fhir.index import registry
 
 BAD = [b"{not json", b'{"resourceType":"Nothing"}', observation("Patient/p1", status="wrong")]
 
@@ -69,9 +71,20 @@ def test_rights_are_those_of_the_order(db):
     line = _lines([observation("Patient/p1")])
     piece = Piece(0, 1, [line])
     assert len(preparing.prepare(Order("fhir", SOFTWARE, "1"), piece).packed) == 1
-    from dataclasses import replace
-
     reader = replace(SOFTWARE, scopes=frozenset({"system/*.rs"}))
     told = preparing.prepare(Order("fhir", reader, "2"), piece)
     assert (len(told.packed), len(told.refused)) == (0, 1)
     assert len(preparing.prepare(Order("fhir", SOFTWARE, "1"), piece).packed) == 1
+
+
+def test_a_child_plans_by_the_index_that_its_parent_knows(children):
+    piece = Piece(0, 1, [_lines([observation("Patient/p1")])])
+    order = Order("fhir", SOFTWARE, "1")
+    with preparing.preparers(1) as made:
+        before = registry.shared()
+        assert made.submit(order, piece).result().packed[0].epoch == before.epoch
+        registry.adopt(registry.Known(before.epoch + 7, before.revised, before.own))
+        try:
+            assert made.submit(order, piece).result().packed[0].epoch == before.epoch + 7
+        finally:
+            registry.adopt(before)
