@@ -127,6 +127,7 @@ def _search_params(service: FhirService, name: str) -> list[dict[str, Any]]:
     found = {
         param.code: {"name": param.code, "definition": param.url, "type": param.type}
         for param in params_of(service.code, name).values()
+        if param.code != "_query"  # no named search is served
     }
     return [found[code] for code in sorted(found)]
 

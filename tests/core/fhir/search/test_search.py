@@ -376,3 +376,9 @@ def test_a_search_that_takes_too_long_is_stopped_with_advice(filled, monkeypatch
         ids(filled, "code=a")
     assert (refused.value.code, refused.value.issue, refused.value.status) == ("FHIR.SEARCH_COST", "too-costly", 400)
     assert "patient" in refused.value.text
+
+
+def test_a_rule_names_a_resource_by_its_id(filled):
+    assert ids(filled, "", access=Has("_id", "o3")) == ["o3"]
+    assert ids(filled, "", access=AnyOf([Has("_id", "o3"), Has("code", "|a")])) == ["o1", "o3"]
+    assert Has("_id", "o3").admits(filled.facts(filled.read("Observation", "o3"))).allowed
