@@ -105,3 +105,9 @@ def test_a_citizen_searches_by_author_too(world: World) -> None:
     patient = Caller("citizen", "pat-1", patient="pat-1", scopes=USER | {"patient/*.rs"})
     answer = world.ask(patient, "GET", "DocumentReference?author.family=essai")
     assert answer.ids == [mine]
+
+
+def test_a_broken_document_of_a_lot_is_told_by_its_entry(world: World) -> None:
+    answer = world.ask(DOCTOR, "POST", "", world.lot(b"<ClinicalDocument"))
+    assert answer.codes == ["INTEROP.XML_MALFORMED"]
+    assert answer.json["issue"][0]["expression"] == ["Bundle.entry[1].resource"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from virage.core import audit, blobs, db, events
 from virage.core.callers import Caller
-from virage.core.errors import Conflict, Forbidden, Invalid, Issue
+from virage.core.errors import Conflict, Forbidden, Invalid, Issue, VirageError
 from virage.core.fhir import FhirRequest, Version
 from virage.core.fhir import patch as patching
 from virage.core.fhir.store import StaleVersion
@@ -85,7 +85,11 @@ def publish(*, by: Caller, submission: Submission) -> Deposited:
     ready: list[_Ready] = []
     remarks: list[Issue] = []
     for deposit in submission.deposits:
-        report = registration.judge(deposit, traits)
+        try:
+            report = registration.judge(deposit, traits)
+        except VirageError as refusal:
+            # A lot may hold fifty documents: which of them is it.
+            raise refusal.located(deposit.path) from None
         remarks += registration.warnings(report)
         try:
             resource = registration.registered(
