@@ -1,5 +1,7 @@
 """A base of which this process has not heard yet, and short ways to post parameters."""
 
+import time
+
 import pytest
 
 from tests.core.fhir.router.conftest import ask, ask_for_real  # noqa: F401  fixtures
@@ -40,7 +42,10 @@ def found(answer):
 
 
 def finish():
-    for _ in range(200):
-        if engine.step() == engine.IDLE:
+    for _ in range(2000):
+        left = engine.step()
+        if left == engine.IDLE:
             return
+        if left == engine.WAIT:
+            time.sleep(0.05)
     raise AssertionError("the re-indexing does not end")
