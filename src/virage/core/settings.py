@@ -73,6 +73,11 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "VIRAGE_MAX_BODY", "67108864", "Taille maximale, en octets, du corps d'une requête FHIR, une fois décompressé."
     ),
+    Setting(
+        "VIRAGE_FHIR_UNIQUE",
+        "",
+        "Identifiants que deux ressources de `/fhir` ne portent jamais ensemble : `Type=système`, séparés par des espaces.",
+    ),
     Setting("VIRAGE_SEARCH_SECONDS", "10", "Durée au bout de laquelle une recherche FHIR est arrêtée, en secondes."),
     Setting("VIRAGE_EXPORT_HOURS", "24", "Durée de garde des fichiers d'un export ou d'un import en masse, en heures."),
     Setting(

@@ -20,13 +20,14 @@ def test_each_table_goes_once_beside_its_kin(own_database):
             "CREATE FUNCTION create_distributed_table(t regclass, by text, colocate_with text) RETURNS void"
             " LANGUAGE sql AS 'INSERT INTO pg_dist_partition VALUES (t, by, colocate_with)'"
         )
+        cursor.execute("CREATE FUNCTION create_reference_table(t regclass) RETURNS void LANGUAGE sql AS ''")
         cursor.execute("CREATE FUNCTION create_distributed_function(f regprocedure) RETURNS void LANGUAGE sql AS ''")
     assert distribute() == list(COLUMNS)
     assert distribute() == []
     with db.cursor() as cursor:
         calls = cursor.execute("SELECT logicalrelid::text, by, beside FROM pg_dist_partition").fetchall()
     assert calls[:2] == [("fhir_resource", "compartment", "none"), ("fhir_version", "compartment", "fhir_resource")]
-    assert calls[-1] == ("fhir_locator", "rid", "none")
+    assert calls[-2:] == [("fhir_locator", "rid", "none"), ("fhir_unique", "key", "none")]
 
 
 def test_every_clinical_table_is_in_the_list(own_database):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from virage.core import settings
 from virage.core.callers import Caller
 from virage.core.errors import Issue
 from virage.core.fhir.request import FhirRequest, FhirResponse
@@ -54,7 +55,8 @@ class FhirService:
     `types` maps each served type to its interactions; None serves every R4 type with every interaction. `system` are the
     interactions on the whole base. `overrides` answer instead of the router, by (interaction, type or `"*"`); they may call
     `router.default(request, service)` to go on as usual. `search_parameters` are SearchParameter resources of this base,
-    `profiles` the canonical addresses it supports, by type.
+    `profiles` the canonical addresses it supports, by type. `unique` are identifier systems by type: no two resources of the type
+    may hold the same value of them.
     """
 
     base: str
@@ -68,6 +70,7 @@ class FhirService:
     search_parameters: tuple[dict[str, Any], ...] = ()
     profiles: Mapping[str, Collection[str]] = field(default_factory=dict)
     purpose: str = ""
+    unique: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @cached_property
     def store(self) -> "Store":
@@ -132,7 +135,30 @@ def register(service: FhirService) -> FhirService:
         from virage.core.fhir.index.registry import declare
 
         declare(service.code, [parse_search_parameter(each) for each in service.search_parameters])
+    unique = dict(service.unique)
+    if service is SHARED:
+        unique.update(_of_the_settings())
+    if unique:
+        from virage.core.fhir.store import uniqueness
+
+        uniqueness.declare(service.code, unique)
     return service
+
+
+def _of_the_settings() -> dict[str, list[str]]:
+    """What VIRAGE_FHIR_UNIQUE declares for the shared store: `Type=system`, separated by spaces. Raises SettingError."""
+    from virage.core.fhir import definitions
+
+    found: dict[str, list[str]] = {}
+    for word in settings.get("VIRAGE_FHIR_UNIQUE").split():
+        type_, _, system = word.partition("=")
+        if not system or type_ not in definitions.resource_types():
+            raise settings.SettingError(
+                "VIRAGE_FHIR_UNIQUE : écrire « Type=système » (par exemple Practitioner=https://rpps.esante.gouv.fr), "
+                "séparés par des espaces."
+            )
+        found.setdefault(type_, []).append(system)
+    return found
 
 
 _GUARDS: dict[str, tuple[EgressGuard, ...]] = {}

@@ -212,16 +212,16 @@ class Transaction:
 
     def _write(self) -> None:
         """Write what waits."""
-        from virage.core.fhir.store import StaleAmong
+        from virage.core.fhir.store import Duplicate, StaleAmong
 
         waiting, self.waiting = self.waiting, []
         if not waiting:
             return
         try:
             written = self.service.store.write([planned.write for _, _, planned in waiting], by=self.request.caller)
-        except StaleAmong as error:
-            stale = error  # the name of an except clause does not outlive it
-            self._at(waiting[error.place][0], partial(_refuse, stale))
+        except (StaleAmong, Duplicate) as error:
+            refused = error  # the name of an except clause does not outlive it
+            self._at(waiting[error.place][0], partial(_refuse, refused))
             raise
         for (entry, inner, planned), version in zip(waiting, written, strict=True):
             self.answers[entry.index] = self._at(entry, partial(self._told, inner, planned, version))

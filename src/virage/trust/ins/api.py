@@ -325,6 +325,7 @@ SERVICE = FhirService(
         Operation("attribuer", attribuer, type="Patient", level="instance"),
     ),
     profiles={"Patient": (PROFILE, PROFILE_INS)},
+    unique={"Patient": [f"urn:oid:{oid}" for oid in rules.OIDS]},
     purpose="Identités qualifiées des usagers et téléservice INSi, pour les professionnels et les logiciels autorisés.",
 )
 

@@ -32,7 +32,7 @@ def test_the_tables_are_distributed_by_compartment_once(db):
     with database.cursor() as cursor:
         for statement in _FAKE:
             cursor.execute(statement)
-    tables = ["fhir_resource", "fhir_version", "fhir_date", "fhir_string", "fhir_number", "fhir_locator"]
+    tables = ["fhir_resource", "fhir_version", "fhir_date", "fhir_string", "fhir_number", "fhir_locator", "fhir_unique"]
     assert distribute() == tables
     assert distribute() == []
     with database.cursor() as cursor:
@@ -41,8 +41,9 @@ def test_the_tables_are_distributed_by_compartment_once(db):
     assert calls[0] == "fhir_resource compartment none"
     assert calls[1:5] == [f"{table} compartment fhir_resource" for table in tables[1:5]]
     assert calls[5] == "fhir_locator rid none"
-    assert calls[6] == "reindex_epoch"
-    assert calls[7] == "fhir_in_bucket(bigint[],bigint)"
+    assert calls[6] == "fhir_unique key none"
+    assert calls[7] == "reindex_epoch"
+    assert calls[8] == "fhir_in_bucket(bigint[],bigint)"
 
 
 def test_every_key_begins_with_the_compartment(db):
@@ -59,5 +60,6 @@ def test_every_key_begins_with_the_compartment(db):
         assert cursor.fetchall() == [
             ("fhir_locator", "rid"),
             ("fhir_resource", "compartment"),
+            ("fhir_unique", "key"),
             ("fhir_version", "compartment"),
         ]

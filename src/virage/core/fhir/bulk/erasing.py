@@ -40,7 +40,7 @@ def erase(service: FhirService, patient: str, *, by: Caller) -> dict[str, Any]:
     `cited` are references to resources that are filed under other patients and name this one too: they are their data as
     well, and somebody must look at them. Raises Unknown when nothing is filed under this patient.
     """
-    from virage.core.fhir.store import patient_key, places
+    from virage.core.fhir.store import patient_key, places, uniqueness
 
     space = service.store.space
     compartment = patient_key(patient)
@@ -62,6 +62,7 @@ def erase(service: FhirService, patient: str, *, by: Caller) -> dict[str, Any]:
             cursor.execute(f"DELETE FROM {table} WHERE compartment = %s AND rid = ANY(%s)", [compartment, rids])
             index += cursor.rowcount
         cursor.execute("DELETE FROM fhir_locator WHERE rid = ANY(%s)", [rids])
+        uniqueness.release(rids)
         types: dict[str, int] = {}
         for _, code in rows:
             types[places.TYPES[code]] = types.get(places.TYPES[code], 0) + 1

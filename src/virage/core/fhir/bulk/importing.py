@@ -222,6 +222,9 @@ class _Import:
             for _, ready in taken:
                 for data in ready.refused:
                     self._reject(data)
+            lines_of = [(piece.input, number) for piece, ready in taken for number in ready.numbers]
+            for place, error in loaded.refused.items():
+                self._reject(preparing.refusal(*lines_of[place], error))
             if self.rejects is not None:
                 self.rejects[0].flush()
                 os.fdatasync(self.rejects[0].fileno())

@@ -49,10 +49,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What is sound, and what is not: an OperationOutcome a line, as NDJSON."""
+    """What is sound, with the numbers of the lines, and what is not: an OperationOutcome a line, as NDJSON."""
 
     packed: list[Packed]
     refused: list[bytes]
+    numbers: list[int]
 
 
 class _Desk:
@@ -112,17 +113,23 @@ def prepare(order: Order, piece: Piece) -> Ready:
         desk = _desk = _Desk(order)
     packed: list[Packed] = []
     refused: list[bytes] = []
+    numbers: list[int] = []
     for number, line in enumerate(piece.lines, piece.first):
         if line is not None and not line.strip():
             continue
         try:
             packed.append(desk.ready(line))
+            numbers.append(number)
         except VirageError as error:
-            told = outcome.of_error(error)
-            kind = told.pop("resourceType")
-            told = {"resourceType": kind, "id": f"input-{piece.input}-line-{number}", **told}
-            refused.append(json.dumps(told) + b"\n")
-    return Ready(packed, refused)
+            refused.append(refusal(piece.input, number, error))
+    return Ready(packed, refused, numbers)
+
+
+def refusal(input: int, number: int, error: VirageError) -> bytes:
+    """What is told of a line that is refused, as NDJSON."""
+    told = outcome.of_error(error)
+    kind = told.pop("resourceType")
+    return json.dumps({"resourceType": kind, "id": f"input-{input}-line-{number}", **told}) + b"\n"
 
 
 # ── the children ─────────────────────────────────────────────────────────────────────────────────────────────────────────

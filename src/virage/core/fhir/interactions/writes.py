@@ -65,7 +65,9 @@ def update(request: FhirRequest, service: FhirService) -> FhirResponse:
         if current is None:
             try:
                 made = _write(service, rule, lambda: service.store.create(resource, by=request.caller, id=request.id))
-            except Conflict:
+            except Conflict as error:
+                if error.code != "FHIR.EXISTS":
+                    raise
                 raise PreconditionFailed("Quelqu'un d'autre vient de créer cette ressource.") from None
             return told(request, service, made)
         wanted = current.version

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from virage.core import db
-from virage.core.fhir.store import packing, statements
+from virage.core.fhir.store import packing, statements, uniqueness
 from virage.core.fhir.store.packing import Packed
 from virage.core.fhir.store.pending import DURING_LOAD
 from virage.core.fhir.store.space import Space
@@ -20,7 +20,9 @@ def ready(space: Space, resource: dict[str, Any]) -> Packed:
     """A new resource ready to be copied, whatever the time at which it will be."""
     given = resource.get("id")
     prepared = prepare(space, resource, given, None)
-    return packed(space, prepared, stamped(resource, prepared.id, 1, _MARK), _MARK, given is not None)
+    made = packed(space, prepared, stamped(resource, prepared.id, 1, _MARK), _MARK, given is not None)
+    claims = uniqueness.claims(space.code, resource)
+    return made if claims is None else made._replace(type=prepared.type, claims=claims)
 
 
 def packed(space: Space, prepared: Prepared, body: bytes, mark: str, given: bool) -> Packed:

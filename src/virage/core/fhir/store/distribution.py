@@ -11,6 +11,7 @@ COLUMNS = {
     "fhir_string": "compartment",
     "fhir_number": "compartment",
     "fhir_locator": "rid",
+    "fhir_unique": "key",
 }
 
 

@@ -7,6 +7,7 @@ its bytes, big-endian.
 from functools import lru_cache
 from struct import Struct
 from typing import Any, NamedTuple
+from uuid import UUID
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8
 TRAILER = b"\xff\xff"
@@ -40,7 +41,8 @@ class Packed(NamedTuple):
     """A first version as COPY takes it, table by table, but for the time: that is known when it is written.
 
     `head`, `middle` and `tail` are what surrounds the two places of the time in the row of `fhir_resource`; `given` says that the
-    id came with the resource, so that it may be there already; `epoch` is that of the plan of its entries.
+    id came with the resource, so that it may be there already; `epoch` is that of the plan of its entries; `claims` are the
+    identifiers that it is to hold alone, as `store.uniqueness` makes them, of a resource of `type`.
     """
 
     rid: int
@@ -54,6 +56,8 @@ class Packed(NamedTuple):
     numbers: bytes
     locator: bytes
     epoch: int = 0
+    type: str = ""
+    claims: dict[UUID, str] | None = None
 
 
 def pack(

@@ -9,7 +9,7 @@ from virage.core import audit, db, events
 from virage.core.callers import Caller
 from virage.core.fhir.index import keys, registry
 from virage.core.fhir.index.dates import moment
-from virage.core.fhir.store import copying, places, statements, writing
+from virage.core.fhir.store import copying, places, statements, uniqueness, writing
 from virage.core.fhir.store.packing import Packed
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.version import Version
@@ -44,8 +44,8 @@ Held = tuple[int, int, bool]
 def write(space: Space, writes: list[Write], *, by: Caller) -> list[Version]:
     """Write them all in the transaction under way, each with its trace and event; no two may be of the same resource.
 
-    Raises StaleAmong where an `if_match` is not the current version, SerializationFailure, to be tried again, when someone else
-    wrote the same meanwhile.
+    Raises StaleAmong where an `if_match` is not the current version, Duplicate where an identifier that may not be held twice is
+    (its `place` says whose), SerializationFailure, to be tried again, when someone else wrote the same meanwhile.
     """
     epoch = registry.agree()
     updated = writing.now()
@@ -80,6 +80,13 @@ def write(space: Space, writes: list[Write], *, by: Caller) -> list[Version]:
         raise _overtaken() from None
     if merged:
         copying.merge()
+    uniqueness.hold_together(
+        [
+            (prepared.type, prepared.rid, uniqueness.claims(space.code, each.resource))
+            for each, (_, prepared) in zip(writes, told, strict=True)
+        ],
+        [prepared.rid for prepared, _, _ in following],
+    )
     audit.traces([writing.traced(by, space, verb, prepared) for verb, prepared in told])
     if events.heard(writing.WRITTEN):
         for (verb, prepared), version in zip(told, written, strict=True):

@@ -14,9 +14,10 @@ from virage.core.fhir import json
 from virage.core.fhir.index import Entries, indexer, keys, registry
 from virage.core.fhir.index.dates import moment
 from virage.core.fhir.index.membership import member
-from virage.core.fhir.store import places, statements
+from virage.core.fhir.store import places, statements, uniqueness
 from virage.core.fhir.store.reading import locate
 from virage.core.fhir.store.space import Space
+from virage.core.fhir.store.uniqueness import Claims
 from virage.core.fhir.store.version import Version
 
 _ATTEMPTS = 8
@@ -198,7 +199,7 @@ def create(
     event: bool = True,
     trace: bool = True,
 ) -> Version:
-    """Write a new resource. Raises Conflict when the id is taken."""
+    """Write a new resource. Raises Conflict when the id is taken, Duplicate when an identifier is that may not be held twice."""
     written = _create(space, resource, by, id, patient, event, trace)
     if written is None and registry.refresh():
         written = _create(space, resource, by, id, patient, event, trace)
@@ -230,22 +231,37 @@ def _create(
     if trace:
         values += traced(by, space, "create", prepared)
     statement = statements.insert(prepared.kept, prepared.located, trace)
-    if not _run(statement, values, space, "create", prepared, 1, event):
+    claims = uniqueness.claims(space.code, resource)
+    if not _run(statement, values, space, "create", prepared, 1, event, claims):
         return None
     return Version(prepared.type, prepared.id, 1, moment(updated), body, prepared.compartment, created=True)
 
 
 def _run(
-    statement: str, values: list[Any], space: Space, verb: str, prepared: Prepared, version: int, event: bool
+    statement: str,
+    values: list[Any],
+    space: Space,
+    verb: str,
+    prepared: Prepared,
+    version: int,
+    event: bool,
+    claims: Claims | None,
 ) -> bool:
-    """Run a write; with an event that somebody hears, both in one transaction."""
-    if event and events.heard(WRITTEN):
-        with db.transaction():
-            if not _execute(statement, values):
-                return False
+    """Run a write; with an event that somebody hears, or identifiers to be held alone, all in one transaction."""
+    heard = event and events.heard(WRITTEN)
+    if not heard and claims is None:
+        return _execute(statement, values)
+
+    def whole() -> bool:
+        if not _execute(statement, values):
+            return False
+        if claims is not None:
+            uniqueness.hold(prepared.type, prepared.rid, claims, new=version == 1)
+        if heard:
             announce(space, verb, prepared.type, prepared.id, version, prepared.patient)
-            return True
-    return _execute(statement, values)
+        return True
+
+    return db.retrying(whole)
 
 
 def _execute(statement: str, values: list[Any]) -> bool:
@@ -281,7 +297,8 @@ def update(
 ) -> Version:
     """Write the next version of a resource, or its first (`Version.created`).
 
-    Raises StaleVersion (412) when `if_match` is not the current version, Conflict when others keep on writing it.
+    Raises StaleVersion (412) when `if_match` is not the current version, Conflict when others keep on writing it, Duplicate when
+    another resource holds an identifier that may not be held twice.
     """
     type_ = resource_type(resource)
     id_ = id or resource.get("id")
@@ -325,15 +342,16 @@ def _replace(
     updated = now()
     body = stamp(resource, id_, version + 1, updated)
     written = Version(prepared.type, id_, version + 1, moment(updated), body, prepared.compartment, created=deleted)
+    claims = uniqueness.claims(space.code, resource)
     if prepared.compartment != compartment:
-        return written if move(space, prepared, compartment, written, updated, by, event, trace) else None
+        return written if move(space, prepared, compartment, written, updated, by, event, trace, claims) else None
     values: list[Any] = [compartment, prepared.rid, version, prepared.epoch]
     values += [version + 1, updated, prepared.tokens, body]
     values += _arrays(prepared)
     if trace:
         values += traced(by, space, "update", prepared)
     statement = statements.replace(prepared.kept, not deleted, trace)
-    done = _run(statement, values, space, "update", prepared, version + 1, event)
+    done = _run(statement, values, space, "update", prepared, version + 1, event, claims)
     return written if done else None
 
 
@@ -372,6 +390,7 @@ def move(
     by: Caller,
     event: bool,
     trace: bool,
+    claims: Claims | None = None,
 ) -> bool:
     """The resource now concerns another patient: it moves there with its past, in one transaction."""
     new = prepared.compartment
@@ -399,6 +418,8 @@ def move(
             cursor.execute(statements.insert(prepared.kept, False, trace), values)
             if cursor.fetchone() is None:
                 raise _Overtaken
+        if claims is not None:
+            uniqueness.hold(prepared.type, prepared.rid, claims, new=False)
         if event and events.heard(WRITTEN):
             announce(space, "update", prepared.type, prepared.id, written.version, prepared.patient)
         return True
@@ -441,7 +462,8 @@ def delete(
             if trace:
                 values += traced(by, space, "delete", prepared)
             statement = statements.replace(prepared.kept, True, trace)
-            if _run(statement, values, space, "delete", prepared, version + 1, event):
+            claims: Claims | None = {} if uniqueness.is_declared(space.code, type_) else None
+            if _run(statement, values, space, "delete", prepared, version + 1, event, claims):
                 return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
         registry.refresh()
     raise Conflict(
