@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from virage.core import access
 from virage.core.callers import Caller
+from virage.core.fhir import definitions
 
 TYPES = ("Patient", "Observation", "DocumentReference")
 PATIENTS = ("p1", "p2")
@@ -97,3 +98,51 @@ def test_the_token_counts_before_the_policy_and_the_policy_after() -> None:
     assert access.filter_for("test-space", by, "read", "Patient").admits(access.Facts("Patient")).allowed
     assert not access.filter_for("test-space", by, "read", "Patient").admits(access.Facts("Group")).allowed
     assert not access.filter_for("test-space", by, "create", "Patient").admits(access.Facts("Patient")).allowed
+
+
+CITIZEN = Caller(kind="citizen", subject="p1", patient="p1", scopes=frozenset({"patient/*.rs"}))
+LOOKING = ("read", "vread", "history-instance", "search-type", "search-system")
+
+
+def test_no_type_of_a_directory_is_in_the_compartment_of_a_patient() -> None:
+    inside = definitions.compartments()["Patient"]
+    assert [type_ for type_ in access.DIRECTORY if inside.get(type_)] == []
+
+
+@given(
+    st.sampled_from((*LOOKING, "create", "update", "patch", "delete", "operation")),
+    st.sampled_from(("*", *TYPES, *sorted(access.DIRECTORY))),
+    st.frozensets(st.sampled_from(sorted(access.DIRECTORY))),
+    st.frozensets(st.sampled_from(PATIENTS)),
+)
+def test_a_patient_scope_opens_beyond_the_compartment_what_is_public_and_nothing_else(
+    interaction: str, type_: str, public: frozenset[str], patients: frozenset[str]
+) -> None:
+    rule = access.scope_filter(CITIZEN, interaction, type_, public=public)
+    for one in (*TYPES, *access.DIRECTORY) if type_ == "*" else (type_,):
+        allowed = rule.admits(access.Facts(one, patients=patients)).allowed
+        looks = interaction in LOOKING
+        assert allowed is (interaction in (*LOOKING, "operation") and ("p1" in patients or (looks and one in public)))
+
+
+def test_constraints_hold_on_what_is_public_too() -> None:
+    by = Caller(kind="citizen", subject="p1", patient="p1", scopes=frozenset({"patient/Organization.rs?active=true"}))
+    rule = access.scope_filter(by, "read", "Organization", public=access.DIRECTORY)
+    assert rule.admits(access.Facts("Organization", tokens=frozenset({("active", "|true")}))).allowed
+    assert not rule.admits(access.Facts("Organization")).allowed
+
+
+def test_only_the_directory_is_public() -> None:
+    """On every other base a citizen stays in their compartment, whatever the type."""
+    from virage.trust import annuaire
+
+    assert annuaire.api
+    for space in ("fhir", "dmp", "ins", "eds"):
+        for type_ in (*TYPES, *access.DIRECTORY, "Device", "*"):
+            rule = access.filter_for(space, CITIZEN, "search-type", type_)
+            for one in (*TYPES, *access.DIRECTORY, "Device"):
+                assert not rule.admits(access.Facts(one, patients=frozenset({"p2"}))).allowed
+    for type_ in (*access.DIRECTORY, "Device"):
+        assert access.filter_for("annuaire", CITIZEN, "read", type_).admits(access.Facts(type_)).allowed
+    refused = access.filter_for("annuaire", CITIZEN, "read", "Patient").admits(access.Facts("Patient"))
+    assert refused.rule == "in-patient"

@@ -21,9 +21,10 @@ from virage.core.access.filters import (
     OfType,
 )
 from virage.core.access.policies import Policy, across, filter_for, register
-from virage.core.access.scopes import Scope, parse_scopes, scope_filter
+from virage.core.access.scopes import DIRECTORY, Scope, parse_scopes, scope_filter
 
 __all__ = [
+    "DIRECTORY",
     "AllOf",
     "AnyOf",
     "ByType",

@@ -9,12 +9,21 @@ from virage.core.callers import Caller
 Policy = Callable[[Caller, str, str], Filter]
 
 _policies: dict[str, Policy] = {}
+_public: dict[str, frozenset[str]] = {}
 
 
-def register(space: str, policy: Policy) -> None:
-    """Give a space its rule, which comes on top of the scopes of the token. A second one for the same space is refused."""
+def register(space: str, policy: Policy, *, public: frozenset[str] = frozenset()) -> None:
+    """Give a space its rule, which comes on top of the scopes of the token. A second one for the same space is refused.
+
+    `public` are the types, in no patient's compartment, that whoever signed in may read there: a patient's scope opens them too.
+    """
     if _policies.setdefault(space, policy) is not policy:
         raise ValueError(f"space {space!r} has its policy already")
+    _public[space] = public
+
+
+def _scoped(space: str, by: Caller, interaction: str, type_: str) -> Filter:
+    return scope_filter(by, interaction, type_, public=_public.get(space, frozenset()))
 
 
 def filter_for(space: str, by: Caller, interaction: str, type_: str) -> Filter:
@@ -22,7 +31,7 @@ def filter_for(space: str, by: Caller, interaction: str, type_: str) -> Filter:
 
     The token's scopes always count; the space's own policy, where there is one, must let through too.
     """
-    scoped = scope_filter(by, interaction, type_)
+    scoped = _scoped(space, by, interaction, type_)
     policy = _policies.get(space)
     if policy is None or isinstance(scoped, Nothing):
         return scoped
@@ -32,13 +41,13 @@ def filter_for(space: str, by: Caller, interaction: str, type_: str) -> Filter:
 def across(space: str, by: Caller, interaction: str, type_: str) -> Filter:
     """The same for a search, which by chains and includes meets other types: each by the scopes that open it."""
     own = filter_for(space, by, interaction, type_)
-    if isinstance(own, Nothing) or type_ == "*" or isinstance(scope_filter(by, interaction, "*"), Everything):
+    if isinstance(own, Nothing) or type_ == "*" or isinstance(_scoped(space, by, interaction, "*"), Everything):
         return own
     policy = _policies.get(space)
     ruled = Everything() if policy is None else policy(by, interaction, type_)
 
     def of(other: str) -> Filter:
-        return own if other == type_ else _both(scope_filter(by, interaction, other), ruled)
+        return own if other == type_ else _both(_scoped(space, by, interaction, other), ruled)
 
     return ByType(of)
 

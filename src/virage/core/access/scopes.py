@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from virage.core.access.filters import AllOf, AnyOf, Everything, Filter, Has, InPatient, Nothing
+from virage.core.access.filters import AllOf, AnyOf, Everything, Filter, Has, InPatient, Nothing, OfType
 from virage.core.callers import Caller, Kind
 
 _SCOPE = re.compile(r"^(patient|user|system)/(\*|[A-Z][A-Za-z]+)\.(\*|read|write|c?r?u?d?s?)(\?.+)?$")
@@ -30,6 +30,25 @@ _NEEDED = {
     "delete": "d",
     "operation": "r",
 }
+
+DIRECTORY = frozenset(
+    {
+        "Endpoint",
+        "HealthcareService",
+        "Location",
+        "Organization",
+        "OrganizationAffiliation",
+        "Practitioner",
+        "PractitionerRole",
+    }
+)
+"""The types of a care directory (IHE Mobile Care Services Discovery), none of which is in the Patient compartment of FHIR R4.
+
+A scope of a patient opens the compartment of the patient. SMART App Launch leaves to the server, by the rights of the person, what
+is in no compartment: such a type is opened where its space says that it is public (`register(…, public=…)`), nowhere else.
+"""
+
+_LOOKING = frozenset({"read", "vread", "history-instance", "search-type", "search-system"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +85,14 @@ def _token(value: str) -> str:
     return value if "|" in value or "/" in value else f"|{value}"
 
 
-def _filter(scope: Scope, patient: str) -> Filter:
+def _filter(scope: Scope, patient: str, public: frozenset[str]) -> Filter:
     parts: list[Filter] = []
     if scope.context == "patient":
         if not patient:
             return Nothing("Le jeton ne dit pas de quel patient il s’agit.", "scope.no-patient")
-        parts.append(InPatient(patient))
+        inside = InPatient(patient)
+        # The compartment last: its reason is the one that is told.
+        parts.append(AnyOf((OfType(public), inside)) if public else inside)
     for name, value in scope.constraints:
         alternatives: list[Filter] = [Has(name, _token(one)) for one in value.split(",")]
         parts.append(alternatives[0] if len(alternatives) == 1 else AnyOf(alternatives))
@@ -80,16 +101,22 @@ def _filter(scope: Scope, patient: str) -> Filter:
     return parts[0] if len(parts) == 1 else AllOf(parts)
 
 
-def scope_filter(by: Caller, interaction: str, type_: str) -> Filter:
-    """What the scopes of the caller's token let through for this interaction on this type (`*` for a system-wide one)."""
-    return _remembered(by.scopes, by.kind, by.patient, interaction, type_)
+def scope_filter(by: Caller, interaction: str, type_: str, *, public: frozenset[str] = frozenset()) -> Filter:
+    """What the scopes of the caller's token let through for this interaction on this type (`*` for a system-wide one).
+
+    `public` are the types of the space that a patient's scope lets read outside of the compartment, see `DIRECTORY`.
+    """
+    return _remembered(by.scopes, by.kind, by.patient, interaction, type_, public)
 
 
 @lru_cache(maxsize=4096)
-def _remembered(scopes: frozenset[str], kind: Kind, patient: str, interaction: str, type_: str) -> Filter:
+def _remembered(
+    scopes: frozenset[str], kind: Kind, patient: str, interaction: str, type_: str, public: frozenset[str]
+) -> Filter:
     needed = _NEEDED.get(interaction, "r")
+    shown = public if interaction in _LOOKING else frozenset[str]()
     opened = [
-        _filter(scope, patient)
+        _filter(scope, patient, shown)
         for scope in parse_scopes(scopes)
         if needed in scope.letters and (scope.type == "*" or scope.type == type_)
     ]

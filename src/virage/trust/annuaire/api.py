@@ -82,4 +82,5 @@ SERVICE = FhirService(
     purpose="Professionnels et structures du pays sous leurs numéros nationaux (RPPS, FINESS), en libre accès.",
 )
 
-access.register(SPACE, policy)
+# A device of the directory is a heavy equipment (scanner, MRI) that the Annuaire publishes in open data, never one of a patient.
+access.register(SPACE, policy, public=access.DIRECTORY | {"Device"})

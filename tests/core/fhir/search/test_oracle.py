@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from virage.core import access
 from virage.core import db as database
-from virage.core.callers import system
+from virage.core.callers import Caller, system
 from virage.core.fhir.store import Store, space
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -99,5 +100,29 @@ def test_an_access_rule_says_the_same_in_words_and_in_sql(store, seed):
             page = store.search(type_, [], access=rule, total=True)
             assert sorted(v.id for v in page.matches) == sorted(admitted), (type_, rule)
             assert page.total == len(admitted)
+
+    undone(check)
+
+
+@SLOW
+@given(
+    seed=SEEDS,
+    public=st.frozensets(st.sampled_from(["Practitioner", "Organization"])),
+    scopes=st.sets(st.sampled_from(["patient/*.rs", "patient/Practitioner.rs", "patient/Practitioner.rs?active=true"])),
+)
+def test_a_patient_scope_says_the_same_in_words_and_in_sql(store, seed, public, scopes):
+    by = Caller(kind="citizen", subject="p0", patient="p0", scopes=frozenset(scopes))
+    world = Maker(seed).world()
+
+    def check():
+        store.load(list(world.values()), by=BY)
+        for type_ in ("Patient", "Observation", "Practitioner"):
+            rule = access.scope_filter(by, "search-type", type_, public=public)
+            admitted = [
+                each["id"]
+                for each in world.values()
+                if each["resourceType"] == type_ and rule.admits(store.facts(each)).allowed
+            ]
+            assert sorted(v.id for v in store.search(type_, [], access=rule).matches) == sorted(admitted), (type_, rule)
 
     undone(check)
