@@ -382,3 +382,34 @@ def test_a_rule_names_a_resource_by_its_id(filled):
     assert ids(filled, "", access=Has("_id", "o3")) == ["o3"]
     assert ids(filled, "", access=AnyOf([Has("_id", "o3"), Has("code", "|a")])) == ["o1", "o3"]
     assert Has("_id", "o3").admits(filled.facts(filled.read("Observation", "o3"))).allowed
+
+
+def test_a_reference_is_found_by_its_identifier_as_by_any_token(store: Store) -> None:
+    def aimed(id: str, system: str, value: str) -> dict:
+        aim = {"identifier": {"value": value, **({"system": system} if system else {})}}
+        return observation(id, "p1", "a", "2020-01-01", performer=[aim])
+
+    everyone = [aimed("a", "urn:s", "x"), aimed("b", "urn:t", "x"), aimed("c", "", "x"), aimed("d", "urn:s", "urn:s|x")]
+    store.load(everyone, by=BY)
+    for asked, expected in (
+        ("x", "abc"),
+        ("|x", "c"),
+        ("urn:s|x", "a"),
+        ("urn:s|", "ad"),
+        ("urn:s\\|x", "d"),
+        ("y", ""),
+        ("y,urn:t|x", "b"),
+    ):
+        found = store.search("Observation", [("performer:identifier", asked)])
+        assert sorted(v.id for v in found.matches) == list(expected), asked
+    for wrong in ("|", "a|b|c"):
+        with pytest.raises(VirageError, match="identifier"):
+            store.search("Observation", [("performer:identifier", wrong)])
+
+
+def test_an_identifier_alone_waits_for_its_index(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virage.core.fhir.index.revised", lambda revision: revision < 3)
+    store.search("Observation", [("performer:identifier", "urn:s|x")])
+    with pytest.raises(VirageError) as refused:
+        store.search("Observation", [("performer:identifier", "x")])
+    assert refused.value.code == "FHIR.SEARCH_INDEXING"

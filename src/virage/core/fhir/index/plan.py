@@ -220,9 +220,12 @@ def _reference_leaf(space: int, key: int, rank: int | None, widely: bool) -> Lea
                 out.tokens.add((key ^ keys.value_hash(keys.word(word))) & MASK)
         if type(value) is dict and type(value.get("identifier")) is dict:
             identifier = value["identifier"]
+            named = identifier.get("system") if type(identifier.get("system")) is str else ""
             if type(identifier.get("value")) is str:
-                form = keys.identified(identifier.get("system") or "", identifier["value"])
-                out.tokens.add((key ^ keys.value_hash(form)) & MASK)
+                for form in (keys.identified(named, identifier["value"]), keys.any_system(identifier["value"])):
+                    out.tokens.add((key ^ keys.value_hash(form)) & MASK)
+            if named:
+                out.tokens.add((key ^ keys.value_hash(keys.of_system(named))) & MASK)
         out.tokens.add((key ^ keys.value_hash(keys.present(paths.reference_type(value)))) & MASK)
 
     return leaf

@@ -326,10 +326,7 @@ def reference(context: Context, value: str, modifier: str) -> Sql:
     if modifier == "identifier":
         found = []
         for each in context.alternatives(value):
-            parts = bars(each)
-            if len(parts) != 2 or not parts[1]:
-                raise bad_value(context.name, "« :identifier » attend « système|valeur ».")
-            found += context.tokens(keys.identified(*parts))
+            found += context.tokens(_identifier(context.name, bars(each)))
         return _of_target(context, has(found))
     if modifier == "text":
         return text(context, value)
@@ -340,6 +337,21 @@ def reference(context: Context, value: str, modifier: str) -> Sql:
         )
     tokens = [key for each in context.alternatives(value) for key in reference_keys(context, each, modifier)]
     return has(tokens)
+
+
+def _identifier(name: str, parts: list[str]) -> str:
+    """The form of what `:identifier` asks, written as a token. Raises BadSearch, NotYetIndexed."""
+    match parts:
+        case [system, value] if value:
+            return keys.identified(system, value)
+        case [value] if value:
+            form = keys.any_system(value)
+        case [system, ""] if system:
+            form = keys.of_system(system)
+        case _:
+            raise bad_value(name, "« :identifier » attend « système|valeur », « |valeur », « système| » ou « valeur ».")
+    await_revision(name, 3)
+    return form
 
 
 def _of_target(context: Context, found: Sql) -> Sql:

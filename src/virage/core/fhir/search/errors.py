@@ -37,11 +37,12 @@ class NotYetIndexed(BadSearch):
     issue = "transient"
 
 
-def await_revision(name: str) -> None:
-    """Words, positions and base units came with revision 2 of the index. Raises NotYetIndexed until all that is stored has them."""
+def await_revision(name: str, revision: int = 2) -> None:
+    """Words, positions and base units came with revision 2 of the index, identifiers of references by their value or system alone
+    with 3. Raises NotYetIndexed until all that is stored has them."""
     from virage.core.fhir.index import revised
 
-    if not revised(2):
+    if not revised(revision):
         raise NotYetIndexed(
             f"« {name} » : les ressources déjà là sont en cours d'indexation pour cette recherche ; réessayez plus tard.",
             path=name,
