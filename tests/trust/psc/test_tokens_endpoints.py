@@ -209,7 +209,10 @@ def test_revocation(live, given):
 def test_userinfo_refuses(live, token):
     answer = httpx.get(live.path("/psc/userinfo"), headers={"Authorization": f"Bearer {token}".strip()})
     assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    # RFC 6750, 3.1: what is wrong is said of a token that came, never where none did.
+    said = 'Bearer realm="virage"'
+    assert answer.headers["WWW-Authenticate"] == (f'{said}, error="invalid_token"' if token else said)
+    assert ("error" in answer.json()) is bool(token)
 
 
 def test_an_id_token_is_no_access_token(live, given):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from virage.core.accounts import tokens
 from virage.core.callers import Caller
-from virage.core.errors import Unauthenticated
+from virage.core.errors import Unauthenticated, VirageError
 
 
 class NoToken(Unauthenticated):
@@ -29,3 +29,8 @@ def bearer(headers: Mapping[str, str]) -> str:
 def authenticate(headers: Mapping[str, str]) -> Caller:
     """The caller of a request to a machine interface. Raises Unauthenticated, with what to do."""
     return tokens.verify(bearer(headers))
+
+
+def challenge(error: VirageError) -> str:
+    """The `WWW-Authenticate` of a 401: says what is wrong with a token, nothing where none came (RFC 6750, 3.1)."""
+    return 'Bearer realm="virage"' + ("" if isinstance(error, NoToken) else ', error="invalid_token"')

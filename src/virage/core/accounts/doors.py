@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from virage.core.accounts import queries
-from virage.core.accounts.bearer import authenticate
+from virage.core.accounts.bearer import authenticate, challenge
 from virage.core.accounts.models import Account
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden, Unauthenticated
@@ -110,7 +110,7 @@ def token_door(view: View) -> View:
             request.caller = authenticate(request.headers)  # type: ignore[attr-defined]
         except Unauthenticated as refusal:
             answer = HttpResponse(refusal.text, status=401, content_type="text/plain; charset=utf-8")
-            answer["WWW-Authenticate"] = "Bearer"
+            answer["WWW-Authenticate"] = challenge(refusal)
             return answer
         return view(request, *args, **kwargs)
 

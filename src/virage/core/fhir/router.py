@@ -224,7 +224,9 @@ def refusal(request: FhirRequest, error: VirageError) -> FhirResponse:
     if error.status == 503:
         headers["Retry-After"] = "5"
     if error.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="virage"'
+        from virage.core.accounts.bearer import challenge
+
+        headers["WWW-Authenticate"] = challenge(error)
     return _last(request, FhirResponse.of(outcome.of_error(error), error.status, headers))
 
 

@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from virage.core.accounts import actions as accounts_actions
 from virage.core.accounts import queries, rules, tokens
-from virage.core.accounts.bearer import bearer
+from virage.core.accounts.bearer import NoToken, bearer, challenge
 from virage.core.accounts.doors import PUBLIC, door
 from virage.core.accounts.models import Account, Ticket
 from virage.core.accounts.provider import actions, statements
@@ -40,11 +40,12 @@ def refusal(error: VirageError) -> HttpResponse:
         shown = OAuthError("temporarily_unavailable", error.text, status=error.status)
     else:
         shown = OAuthError("invalid_request", error.text, status=error.status if error.status == 413 else 400)
-    response = _answer(shown.body(), shown.status)
+    body = shown.body()
+    if isinstance(error, NoToken):
+        del body["error"]
+    response = _answer(body, shown.status)
     if shown.status == 401:
-        scheme = "Basic" if shown.error == "invalid_client" else "Bearer"
-        detail = "" if scheme == "Basic" else ', error="invalid_token"'
-        response["WWW-Authenticate"] = f'{scheme} realm="virage"{detail}'
+        response["WWW-Authenticate"] = 'Basic realm="virage"' if shown.error == "invalid_client" else challenge(error)
     elif shown.error == "insufficient_scope":
         response["WWW-Authenticate"] = 'Bearer realm="virage", error="insufficient_scope", scope="openid"'
     return response
