@@ -115,7 +115,7 @@ def open_demo(*, by: Caller) -> None:
                 rpps=pro.entry.rpps,
                 finess=pro.entry.structure.finess,
                 structure=pro.entry.structure.name,
-                situation={"exercices": known["exercices"]} if known else {},
+                situation={"codeCivilite": known["civilite"], "exercices": known["exercices"]} if known else {},
                 pin=settings.get("VIRAGE_ECPS_PIN"),
                 demo=True,
             )

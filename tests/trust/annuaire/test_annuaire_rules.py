@@ -78,3 +78,25 @@ def test_the_address_of_a_nomenclature_table() -> None:
 )
 def test_the_commune_of_a_finess_line(department: str, commune: str, code: str) -> None:
     assert rules.commune_of_finess_line(department, commune) == code
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["1 place de la Mairie"], ("1", "", "place de la Mairie")),
+        (["Bâtiment C", "12 bis rue d’Essai"], ("12", "BIS", "rue d’Essai")),
+        (["7B avenue d’Essai", "3 rue Autre"], ("7", "B", "avenue d’Essai")),
+    ],
+)
+def test_a_street_is_told_from_the_lines_of_an_address(lines: list[str], told: tuple[str, str, str]) -> None:
+    assert tuple(rules.street(lines).values()) == told
+
+
+@pytest.mark.parametrize("lines", [[], ["BP 12"], ["Lieu-dit le Bourg"], ["12345 67890"]])
+def test_a_line_that_begins_with_no_number_tells_no_street(lines: list[str]) -> None:
+    assert rules.street(lines) == {}
+
+
+@pytest.mark.parametrize(("commune", "department"), [("75113", "75"), ("2A004", "2A"), ("97411", "974"), ("", "")])
+def test_a_commune_is_in_its_department(commune: str, department: str) -> None:
+    assert rules.department(commune) == department

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.trust.annuaire.conftest import DOCTOR, ask, found
-from virage.core.callers import system
+from virage.core.callers import Caller, system
 from virage.core.errors import Malformed
 from virage.trust import annuaire
 from virage.trust.annuaire import extraction, finess, publication
 
 BY = system("test")
+CITIZEN = Caller(kind="citizen", subject="p1", patient="p1", scopes=frozenset({"patient/*.rs"}))
 PHARMACIST = {
     **DOCTOR,
     "Identifiant PP": "99700218896",
@@ -99,6 +100,21 @@ class TestExtraction:
         path.write_bytes(path.read_bytes() + b"8|\xe9|\n")
         assert extraction.load(path, BY).rejected == 1
 
+    def test_a_citizen_reads_the_directory_and_writes_nothing(self, write: Write) -> None:
+        extraction.load(write(DOCTOR), BY)
+        query = "practitioner.identifier=99700366240&_include=PractitionerRole:organization"
+        for asked, path in (("identifier=99700366240", "Practitioner"), (query, "PractitionerRole")):
+            status, bundle = ask(path, asked, CITIZEN)
+            assert status == 200
+            assert bundle["entry"]
+            for one in bundle["entry"]:
+                resource = one["resource"]
+                assert ask(f"{resource['resourceType']}/{resource['id']}", caller=CITIZEN)[0] == 200
+        assert ask("Practitioner", caller=CITIZEN, method="POST", body=b'{"resourceType":"Practitioner"}')[0] in (
+            403,
+            405,
+        )
+
     def test_a_file_that_is_something_else_is_refused_whole(self, tmp_path: Path) -> None:
         path = tmp_path / "autre.txt"
         for content in ("a|b\n1|2\n", "", "PK\x03\x04"):
@@ -110,7 +126,14 @@ class TestExtraction:
                 finess.load(path, BY)
 
     def test_other_rooms_ask_for_a_professional(self, write: Write) -> None:
-        extraction.load(write(DOCTOR), BY)
+        street = {
+            "Numéro Voie": "20",
+            "Indice répétition voie": "B",
+            "Libellé type de voie": "Rue",
+            "Libellé Voie": "LEBLANC",
+            "Téléphone": "0100000000",
+        }
+        extraction.load(write({**DOCTOR, **{f"{name} (coord. structure)": cell for name, cell in street.items()}}), BY)
         known = annuaire.professional("99700366240")
         assert known is not None
         (exercice,) = known["exercices"]
@@ -121,6 +144,16 @@ class TestExtraction:
             "SA01",
             "L",
         )
+        assert known["civilite"] == DOCTOR["Code civilité"]
+        assert activity["codePostal"] == DOCTOR["Code postal (coord. structure)"]
+        assert activity["codeDepartement"] == activity["codeCommune"][:2] == "75"
+        assert (activity["numeroVoie"], activity["libelleVoie"]) == ("20", "Rue LEBLANC")
+        assert (activity["indiceRepetitionVoie"], activity["telephone"], activity["telephone2"]) == (
+            "B",
+            "0100000000",
+            "",
+        )
+        assert (activity["bureauCedex"], activity["adresseEMail"]) == ("", "")
         assert annuaire.professional("99700218896") is None
 
 

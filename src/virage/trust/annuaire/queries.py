@@ -8,6 +8,7 @@ from virage.core.access import Everything
 from virage.core.fhir import json
 from virage.trust.annuaire import nomenclatures as nom
 from virage.trust.annuaire import rules
+from virage.trust.annuaire.resources import INSEE_CODE
 
 SPACE = "annuaire"
 _MOST_SITUATIONS = 100
@@ -101,9 +102,39 @@ def _activity(role: dict[str, Any], structures: dict[str, dict[str, Any]]) -> tu
     return profession, {
         "codeModeExercice": codes.get(rules.nos(nom.R23), ""),
         "codeGenreActivite": codes.get(rules.nos(nom.R22), ""),
+        "codeRole": codes.get(rules.nos(nom.R21), ""),
         "codeSecteurDactivite": sector,
         "numeroFinessSite": numbers.get("FINEG", ""),
         "numeroSiretSite": numbers.get("SIRET", ""),
+        "numeroSirenSite": numbers.get("SIREN", ""),
+        "numeroFinessetablissementJuridique": structure.get("partOf", {}).get("identifier", {}).get("value", "")
+        or numbers.get("FINEJ", ""),
         "identifiantTechniqueDeLaStructure": numbers.get("INTRN", ""),
         "raisonSocialeSite": structure.get("name", ""),
+        "enseigneCommercialeSite": (structure.get("alias") or [""])[0],
+        **_where(structure),
+    }
+
+
+def _where(structure: dict[str, Any]) -> dict[str, str]:
+    """How to reach a structure. The directory keeps lines as on an envelope: what tells them apart is told, no more."""
+    address = (structure.get("address") or [{}])[0]
+    city = address.get("city", "")
+    insee = next((e["valueCoding"]["code"] for e in address.get("extension", ()) if e["url"] == INSEE_CODE), "")
+    # A secure mailbox carries its type as an extension; the address to write to is the plain one.
+    plain: dict[str, list[str]] = {}
+    for point in structure.get("telecom", ()):
+        if "extension" not in point:
+            plain.setdefault(point.get("system", ""), []).append(point.get("value", ""))
+    phones = [*plain.get("phone", ()), "", ""]
+    return {
+        **rules.street(address.get("line", ())),
+        "codePostal": address.get("postalCode", ""),
+        "codeCommune": insee,
+        "bureauCedex": city if "CEDEX" in city.upper() else "",
+        "codeDepartement": rules.department(insee),
+        "telephone": phones[0],
+        "telephone2": phones[1],
+        "telecopie": (plain.get("fax") or [""])[0],
+        "adresseEMail": (plain.get("email") or [""])[0],
     }

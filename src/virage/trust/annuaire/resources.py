@@ -155,7 +155,7 @@ def practitioner_role(
         resource["organization"] = {"reference": f"Organization/{organization}"}
     codes = [
         concept(nom.coding(table, value))
-        for table, value in ((nom.R22, genre), (nom.R23, mode), ("TRE_R21-Fonction", function))
+        for table, value in ((nom.R22, genre), (nom.R23, mode), (nom.R21, function))
         if value
     ]
     if codes:

@@ -5,6 +5,7 @@ Sources: Annuaire Santé implementation guide 1.2.0, FINESS documentation, decre
 
 import math
 import re
+from collections.abc import Sequence
 
 from virage.core.errors import Invalid
 
@@ -158,3 +159,23 @@ def lambert93_to_wgs84(x: float, y: float) -> tuple[float, float]:
         scale = ((1 + sine) / (1 - sine)) ** (eccentricity / 2)
         latitude = 2 * math.atan(scale * math.exp(isometric)) - math.pi / 2
     return math.degrees(latitude), math.degrees(longitude)
+
+
+_STREET = re.compile(r"(\d{1,4})\s*(bis|ter|quater|[A-Z])?\s+(\D.*)", re.IGNORECASE)
+
+
+def street(lines: Sequence[str]) -> dict[str, str]:
+    """The keys of a street in Pro Santé Connect's claims, from the lines of an address; none where no line begins with a number.
+
+    The type of the street stays in its name: the directory keeps it in words, the claim would be a code.
+    """
+    for line in lines:
+        match = _STREET.fullmatch(line.strip())
+        if match:
+            return {"numeroVoie": match[1], "indiceRepetitionVoie": (match[2] or "").upper(), "libelleVoie": match[3]}
+    return {}
+
+
+def department(commune: str) -> str:
+    """The department of a commune, by its INSEE code: three characters overseas, two elsewhere."""
+    return commune[: 3 if commune[:2] in ("97", "98") else 2]

@@ -107,6 +107,7 @@ PSC = Issuer(
         "SubjectNameID",
         "given_name",
         "family_name",
+        "codeCivilite",
         "SubjectRole",
         "SubjectOrganization",
         "SubjectOrganizationID",
