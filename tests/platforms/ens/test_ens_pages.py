@@ -121,6 +121,6 @@ def test_filters_live_in_the_address_and_an_empty_list_says_so(visitor) -> None:
     assert claire.findings() == []
     assert claire.go(f"{HOME}documents/?depuis=abc").status == 200
     assert claire.findings() == []
-    assert claire.go(f"{HOME}acces/?avant=hier").status == 400
+    assert claire.go(f"{HOME}acces/?apres=hier").status == 400
     assert claire.findings() == []
     assert claire.go(f"{HOME}documents/rien/").status == 404

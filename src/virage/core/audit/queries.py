@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from virage.core import db
+from virage.core.errors import Malformed
 
 _SELECT = "SELECT lane, seq, recorded, content::text FROM audit_trace WHERE "
 
@@ -40,7 +41,8 @@ def _page(
         # The moment alone would lose what was traced in the same instant as the last line of the page.
         place = _place(after)
         if place is None:
-            return []
+            # An empty page would say that nobody looked.
+            raise Malformed("Cette suite de la liste n’existe pas : reprenez la liste au début.", code="AUDIT.AFTER")
         moment = "(SELECT recorded FROM audit_trace WHERE lane = %s AND seq = %s)"
         clauses.append(f"recorded <= {moment}")
         clauses.append(f"(recorded < {moment} OR lane > %s OR (lane = %s AND seq < %s))")
@@ -65,7 +67,7 @@ def for_patient(
 ) -> list[dict[str, Any]]:
     """AuditEvents that concern a patient (logical id), newest first; `actions` narrows to some dotted actions.
 
-    `after` is the id of the last event of the page before: none is lost or told twice.
+    `after` is the id of the last event of the page before: none is lost or told twice. Raises Malformed when it is no id.
     """
     return _page("patient = %s", patient, before, after, actions, count)
 
