@@ -175,3 +175,17 @@ def test_unknown_patients_and_documents_are_refused_in_words(visitor) -> None:
     assert doctor.go("/mon-espace-sante/").status == 403
     assert "réservée aux usagers" in doctor.page.inner_text("main")
     assert doctor.findings() == []
+
+
+def test_the_list_of_patients_is_a_table_to_keep(visitor) -> None:
+    doctor = visitor().become_professional("generaliste")
+    listed = doctor.page.locator("tbody tr").count()
+    with doctor.page.expect_download() as coming:
+        doctor.page.click("text=Télécharger la liste (CSV)")
+    assert coming.value.suggested_filename == "patients.csv"
+    lines = coming.value.path().read_text("utf-8-sig").splitlines()
+    assert lines[0] == "nom de naissance;prénom;sexe;date de naissance;identité"
+    assert len(lines) == listed + 1
+    assert "Durand-Lévêque;Claire;F;1984-05-17;qualifiée" in [
+        line.replace("DURAND-LÉVÊQUE", "Durand-Lévêque") for line in lines
+    ]

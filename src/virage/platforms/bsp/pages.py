@@ -20,6 +20,7 @@ from virage.services import dmp
 from virage.trust import ins, interop
 
 _PAGE = 30
+_PATIENTS = 50
 _MOST = 1000
 _GLASS = "bsp_glass"
 
@@ -42,11 +43,22 @@ def _identity(patient: str) -> ins.Identity:
 @door("professional")
 def home(request: HttpRequest) -> HttpResponse:
     """The patients who opened their record to this professional."""
-    opened = dmp.records_open_to(request.caller, 50)
-    known = ins.of_patients(opened)
-    patients = [known[one] for one in opened if one in known]
-    context = {"title": "Mes patients", "patients": patients, "alerts": queries.alerts(request.caller.subject)}
+    patients = queries.patients(request.caller, _PATIENTS + 1)
+    context = {
+        "title": "Mes patients",
+        "patients": patients[:_PATIENTS],
+        "more": len(patients) > _PATIENTS,
+        "alerts": queries.alerts(request.caller.subject),
+    }
     return render(request, "bsp/home.html", context)
+
+
+@require_GET
+@door("professional")
+def home_csv(request: HttpRequest) -> HttpResponse:
+    """The same list, whole, as a table to keep."""
+    found = queries.patients(request.caller, _MOST)
+    return web.csv_answer("patients", rules.PATIENT_COLUMNS, map(rules.patient_row, found))
 
 
 @require_POST

@@ -2,8 +2,17 @@
 
 from typing import Any
 
+from virage.core.callers import Caller
 from virage.platforms.bsp.models import Alert
+from virage.services import dmp
 from virage.trust import annuaire, ins
+
+
+def patients(by: Caller, count: int) -> list[ins.Identity]:
+    """Those who opened their record to this professional, the latest first."""
+    opened = dmp.records_open_to(by, count)
+    known = ins.of_patients(opened)
+    return [known[one] for one in opened if one in known]
 
 
 def alerts(professional: str, count: int = 20) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from virage.trust.ins import Identity
+
 GLASS_LASTS = timedelta(hours=1)
 REASON_LENGTH = (10, 500)
 # The bodies that the CI-SIS lets a level N1 document hold, by the ending of a file's name.
@@ -80,3 +82,14 @@ def document_row(document: Mapping[str, Any]) -> tuple[str, ...]:
         document["mime"],
         str(document["size"]),
     )
+
+
+PATIENT_COLUMNS = ("nom de naissance", "prénom", "sexe", "date de naissance", "identité")
+"""The columns of the list of patients as a table to keep."""
+
+
+def patient_row(identity: Identity) -> tuple[str, ...]:
+    """An identity under these columns; the matricule is not among them, a table on a desk is no place for it."""
+    traits = identity.traits
+    born = traits.birth_date.isoformat() if traits.birth_date else ""
+    return (traits.family, traits.given, traits.sex, born, "qualifiée" if identity.qualified else "non qualifiée")

@@ -7,6 +7,7 @@ from virage.platforms.bsp import pages
 app_name = "bsp"
 urlpatterns = [
     path("", pages.home, name="home"),
+    path("patients.csv", pages.home_csv, name="home-csv"),
     path("alertes/<int:alert>/lu", pages.acknowledge, name="acknowledge"),
     path("identites/", pages.search, name="search"),
     path("identites/traits", pages.by_traits, name="by-traits"),
