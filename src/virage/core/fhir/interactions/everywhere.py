@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from virage.core.access import AllOf, Filter, InPatient
 from virage.core.errors import Malformed
 from virage.core.fhir.service import FhirService
 
 if TYPE_CHECKING:
-    from virage.core.access import Filter
     from virage.core.fhir.store import Page
+
+_FEW = 4
+"""Up to so many types, asking each costs no more than asking first which ones a patient has."""
 
 
 def search(
@@ -16,7 +19,7 @@ def search(
     types: list[str],
     params: list[tuple[str, str]],
     *,
-    access: "Filter",
+    access: Filter,
     count: int,
     cursor: str | None,
     total: bool,
@@ -29,6 +32,9 @@ def search(
     from virage.core.fhir.store import Page
 
     start, inner = _read(cursor, types)
+    # A parameter of some types only must be looked at by each of them, to be refused by those that do not know it.
+    patient = _only_patient(access) if all(name.startswith("_") for name, _ in params) else ""
+    held = service.store.types_about(patient, types) if patient and len(types) > _FEW else None
     entries: list[Any] = []
     matches = 0
     unknown: dict[str, None] = {}
@@ -38,7 +44,7 @@ def search(
         left = count - matches if place >= start and following is None else 0
         # Once the page is full, the first type that still has something is where the next page begins.
         probing = left <= 0 < count and place >= start and following is None
-        if left <= 0 and not total and not probing:
+        if (left <= 0 and not total and not probing) or (held is not None and name not in held):
             continue
         here = inner if place == start else None
         page = service.store.search(
@@ -58,6 +64,13 @@ def search(
             matches += len(page.matches)
             following = f"{place}.{page.next}" if page.next is not None else None
     return Page(entries, counted if total else None, following, [], list(unknown))
+
+
+def _only_patient(access: Filter) -> str:
+    """The logical id of the one patient to whose resources a rule confines; empty when it does not."""
+    if isinstance(access, AllOf):
+        return next((found for part in access.parts if (found := _only_patient(part))), "")
+    return access.patient if isinstance(access, InPatient) else ""
 
 
 def _read(cursor: str | None, types: list[str]) -> tuple[int, str | None]:

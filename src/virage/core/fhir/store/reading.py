@@ -7,6 +7,7 @@ from typing import Any
 from virage.core import db
 from virage.core.fhir.index import keys
 from virage.core.fhir.index.dates import moment
+from virage.core.fhir.index.membership import member
 from virage.core.fhir.store import places, statements
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.version import Version
@@ -142,3 +143,24 @@ def present_types(space: Space) -> list[int]:
     with db.cursor() as cursor:
         cursor.execute(_PRESENT, [space.code, space.code])
         return [row[0] for row in cursor]
+
+
+# A type stops at the first bucket that has something.
+_ABOUT = """
+SELECT m.type FROM unnest(%s::int[], %s::bigint[]) m(type, key) WHERE EXISTS (
+    SELECT FROM unnest(%s::bigint[]) b(n)
+    CROSS JOIN LATERAL (SELECT FROM fhir_resource r WHERE r.tokens @> ARRAY[m.key | b.n] LIMIT 1) found)
+"""
+
+
+def types_about(space: Space, patient: str, types: list[str]) -> set[str]:
+    """Those of these types of which something, not deleted, is in the compartment of a patient (logical id)."""
+    known = [type_ for type_ in types if type_ in places.TYPE_CODES]
+    codes = [places.TYPE_CODES[type_] for type_ in known]
+    members = [member(space.code, type_, patient) for type_ in known]
+    # Most of what concerns a patient is filed under it: its own bucket first.
+    own = keys.bucket(places.patient_key(patient))
+    buckets = [own, *(each for each in keys.ORDERED if each != own)]
+    with db.cursor() as cursor:
+        cursor.execute(_ABOUT, [codes, members, buckets])
+        return {places.TYPES[row[0]] for row in cursor}

@@ -118,6 +118,10 @@ class Store:
 
         return answered(once, lambda page: bool(page.unknown))
 
+    def types_about(self, patient: str, types: list[str]) -> set[str]:
+        """Those of these types of which something is in the compartment of that patient (logical id): one statement."""
+        return reading.types_about(self.space, patient, types)
+
     def write(self, writes: list[Write], *, by: Caller) -> list[Version]:
         """Many creates and updates together. See `together.write`."""
         return together.write(self.space, writes, by=by)
