@@ -42,3 +42,5 @@ def build() -> Wsgi:
 application = build()
 gc.collect()
 gc.freeze()  # what is loaded stays: the collector need not look at it again
+# A large bundle is many small objects that all live until its answer: looked at each 700, the collector took a fifth of the time.
+gc.set_threshold(20_000, 20, 50)

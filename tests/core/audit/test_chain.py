@@ -51,6 +51,21 @@ def test_each_trace_follows_the_one_before_and_the_chain_verifies() -> None:
     assert verdict.traces >= 20
 
 
+def test_traces_one_by_one_and_many_at_once_follow_each_other_on_one_lane() -> None:
+    before = {lane: seq for lane, seq, _, _ in _links()}
+    with db.transaction():
+        audit.trace(by=NURSE, action="dmp.search", patient="p0")
+        audit.traces([audit.row(by=NURSE, action="dmp.search", patient=f"p{number}") for number in range(1, 6)])
+        audit.trace(by=NURSE, action="dmp.search", patient="p6")
+    links = [link for link in _links() if link[1] > before.get(link[0], 0)]
+    assert len(links) == 7
+    assert len({lane for lane, *_ in links}) == 1
+    with db.cursor() as cursor:
+        cursor.execute("SELECT patient FROM audit_trace WHERE lane = %s AND seq >= %s ORDER BY seq", links[0][:2])
+        assert [patient for (patient,) in cursor] == [f"p{number}" for number in range(7)]
+    assert audit.verify().broken is None
+
+
 @pytest.mark.parametrize(
     ("tamper", "what"),
     [

@@ -83,13 +83,8 @@ def trace(
 def traces(rows: Sequence[Row]) -> None:
     """Write many traces made by `row` in the current transaction, in this order, by one statement."""
     if rows:
-        # One JSON text rather than arrays, in which every quote of every content would have to be escaped.
-        whole = [{"a": a, "o": o, "s": s, "p": p, "c": orjson.Fragment(content)} for a, o, s, p, content in rows]
         with db.cursor() as cursor:
-            cursor.execute(
-                f"{INSERT} SELECT * FROM json_to_recordset(%s::json) t(a text, o text, s text, p text, c json)",
-                [orjson.dumps(whole).decode()],
-            )
+            cursor.execute(_APPEND, [list(column) for column in zip(*rows, strict=True)])
 
 
 def later(
@@ -127,8 +122,7 @@ def flush() -> int:
             while _queue and len(batch) < _BATCH:
                 batch.append(_queue.popleft())
             try:
-                with db.cursor() as cursor:
-                    cursor.execute(_APPEND, [list(column) for column in zip(*_together(batch), strict=True)])
+                traces(list(_together(batch)))
             except Exception:
                 _queue.extendleft(reversed(batch))
                 raise

@@ -1,8 +1,8 @@
 """JSON as FHIR needs it: fast, with the decimals kept as they were written, and nothing that could harm the reader.
 
-`loads` reads with orjson. Two things orjson cannot keep are found by cheap counts over the raw bytes, and only then the
-text is read a second time by the standard library: decimals whose text matters (`72.50`, `1.0E-24`) become `WireDecimal`,
-and a key given twice in one object is refused.
+`loads` reads with orjson. Two things orjson cannot keep are found by cheap counts over the raw bytes. Decimals whose text
+matters (`72.50`, `1.0E-24`) are put in their place as `WireDecimal`. Only where a value might have had two texts, or a key may be
+given twice in one object, which is refused, is the text read a second time by the standard library.
 """
 
 import json
@@ -19,8 +19,9 @@ MAX_DEPTH = 100  # R4 resources stay under 30; beyond, recursive readers further
 MAX_NUMBER = 64  # characters of one number
 MAX_EXPONENT = 307  # what a double holds; the R4 examples go to 1.0E245
 
+_BLANKS = b" \t\r\n"
 # A member with a point or an exponent, or an integer too long for 64 bits: nothing else begins so, but for a text that quotes one.
-_FINE_NUMBER = re.compile(rb'":\s*(-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)|-?\d{19,})')
+_FINE_NUMBER = re.compile(rb'":(-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)|-?\d{19,})')
 
 
 class WireDecimal(Decimal):
@@ -73,13 +74,33 @@ def read(data: bytes) -> Any:
         return _without_nul(data, value)
     keys, decimals, listed = _measure(value)
     # Every key is followed by `":`; fewer keys than that means a key given twice, or a text that holds the same bytes.
-    if (
-        listed
-        or keys != data.count(b'":')
-        or (decimals and any(not _plain(token) for token in _FINE_NUMBER.findall(data)))
-    ):
+    bare = data.translate(None, _BLANKS)
+    if listed or keys != bare.count(b'":') or (decimals and not _restored(bare, decimals)):
         value = _careful(data)
     return _without_nul(data, value)
+
+
+def _restored(bare: bytes, decimals: list[tuple[dict[str, Any], str]]) -> bool:
+    """Give the decimals whose text matters their text back; false when it cannot be told which is whose.
+
+    No text holds `":`, so that what is found are members' numbers, all of them.
+    """
+    texts: dict[float, bytes] = {}
+    exact: dict[float, float | Decimal] = {}
+    for token in set(_FINE_NUMBER.findall(bare)):
+        if b"." not in token and b"e" not in token and b"E" not in token:
+            return False  # an integer too long for 64 bits, or nearly
+        quick = float(token)
+        if texts.setdefault(quick, token) != token:
+            return False
+        if not _plain(token):
+            exact[quick] = number(token.decode())
+    if exact:
+        for owner, key in decimals:
+            found = exact.get(owner[key])
+            if found is not None:
+                owner[key] = found
+    return True
 
 
 def _without_nul(data: bytes, value: Any) -> Any:
@@ -135,13 +156,13 @@ def _fragment(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
-def _measure(value: Any) -> tuple[int, bool, bool]:
-    """Count the keys, tell whether a member is a decimal and whether a list holds some (none does in FHIR); refuse a depth beyond
+def _measure(value: Any) -> tuple[int, list[tuple[dict[str, Any], str]], bool]:
+    """Count the keys, tell which members are decimals and whether a list holds some (none does in FHIR); refuse a depth beyond
     MAX_DEPTH. Level by level, so that no depth can hurt.
     """
     keys = 0
     depth = 0
-    decimals = False
+    decimals: list[tuple[dict[str, Any], str]] = []
     listed = type(value) is float
     level = [value]
     while level:
@@ -153,14 +174,14 @@ def _measure(value: Any) -> tuple[int, bool, bool]:
         for item in level:
             if type(item) is dict:
                 keys += len(item)
-                for child in item.values():
+                for name, child in item.items():
                     kind = type(child)
                     if kind is str:
                         continue
                     if kind is dict or kind is list:
                         push(child)
                     elif kind is float:
-                        decimals = True
+                        decimals.append((item, name))
             elif type(item) is list:
                 for child in item:
                     kind = type(child)

@@ -35,6 +35,31 @@ def test_any_decimal_keeps_its_text(value):
     assert Decimal(str(json.loads(body)["v"])) == value
 
 
+_TEXTS = st.sampled_from(["405.70", "405.7", "0.0", "-0.0", "0.00", "1", "1.0E2", "100.0", "12345678901234567890", "7"])
+
+
+@given(
+    st.lists(st.one_of(_TEXTS, st.lists(_TEXTS, min_size=1, max_size=3)), min_size=1),
+    st.sampled_from(["", " ", "\n"]),
+    st.booleans(),
+)
+def test_each_of_many_decimals_keeps_its_own_text(values, gap, quoted):
+    def member(place, text):
+        return f'"v{place}"{gap}:{gap}{text}'
+
+    def inside(texts):
+        said = '"t":"dit \\"x\\": 4.50",' if quoted else ""
+        return said + ",".join(member(place, text) for place, text in enumerate(texts))
+
+    wholes = [
+        member(place, value if isinstance(value, str) else "{" + inside(value) + "}")
+        for place, value in enumerate(values)
+    ]
+    body = ("{" + ",".join(wholes) + "}").encode()
+    told = json.dumps(json.loads(body))
+    assert told.replace(b" ", b"") == body.replace(b" ", b"").replace(b"\n", b"")
+
+
 @given(
     st.recursive(
         st.none()
@@ -70,6 +95,7 @@ def test_what_orjson_reads_is_read_alike(value):
         (b'{"a":"\xff"}', "UTF-8"),
         (b'{"a":1,"a":2}', "deux fois"),
         (b'{"a" :1,"a" :2}', "deux fois"),
+        (b'{"a" :1,"a":2}', "deux fois"),
         (b'{"x":[{"id":1,"id":1}]}', "deux fois"),
         (b'{"a":"\\u0000"}', "nul"),
         (b'{"a":1e999}', "exposant"),

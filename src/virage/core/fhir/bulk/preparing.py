@@ -4,6 +4,7 @@ The children touch no table: the parent alone writes, and says which lines were 
 """
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -236,3 +237,8 @@ def _begin() -> None:
     import django
 
     django.setup()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(
+        20_000, 20, 50
+    )  # what a piece needs lives until it is done: looking for garbage before finds nothing
