@@ -2,7 +2,7 @@
 
 import pytest
 
-from virage.core import audit, fhir
+from virage.core import audit, db, fhir
 from virage.core.accounts import queries as accounts
 from virage.core.callers import Caller, system
 from virage.core.errors import Forbidden
@@ -88,3 +88,22 @@ def test_outside_the_sandbox_nobody_is_invented(monkeypatch: pytest.MonkeyPatch)
     assert refused.value.code == "SANDBOX.CLOSED"
     with pytest.raises(Forbidden):
         ins.populate(by=Caller(kind="software", subject="x"), people=[demo.patiente()])
+
+
+@pytest.mark.usefixtures("db")
+def test_one_process_populates_at_a_time() -> None:
+    """Two starts at once on one house drew the same people twice: the second failed on a key that was there."""
+    held = []
+
+    def tell(step: str, done: int, total: int) -> None:
+        with db.cursor() as cursor:
+            row = cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+            ).fetchone()
+        held.append(row)
+
+    actions.populate(by=BY, citizens=0, seed=11, tell=tell)
+    before = held[0]
+    tell("after", 0, 0)
+    assert before is not None
+    assert held[-1] == (before[0] - 1,)

@@ -27,7 +27,7 @@ class Populated:
 def populate(*, by: Caller, citizens: int, seed: int, tell: Callable[[str, int, int], None]) -> Populated:
     """The first `citizens` people that `seed` draws, their professionals, the demonstration accounts, their records.
 
-    `tell(step, done, total)` shows progress. What is there already is left as it is. Raises `Forbidden` (SANDBOX.CLOSED)
+    One process at a time: a second one finds it done. `tell(step, done, total)` shows progress. What is there already is left as it is. Raises `Forbidden` (SANDBOX.CLOSED)
     outside the sandbox.
     """
     if not settings.sandbox():
@@ -35,6 +35,11 @@ def populate(*, by: Caller, citizens: int, seed: int, tell: Callable[[str, int, 
             "Ces personnes inventées n'existent que dans le bac à sable : démarrer avec VIRAGE_SANDBOX=1.",
             code="SANDBOX.CLOSED",
         )
+    with db.alone("sandbox.populate"):
+        return _populate(by, citizens, seed, tell)
+
+
+def _populate(by: Caller, citizens: int, seed: int, tell: Callable[[str, int, int], None]) -> Populated:
     done = Populated()
     open_demo(by=by)
     tell("comptes de démonstration", 1, 1)

@@ -13,7 +13,7 @@ def test_days_are_written_as_people_write_them() -> None:
 
 
 def test_moments_are_in_local_time() -> None:
-    assert moment(datetime(2026, 11, 22, 13, 5, tzinfo=UTC)) == "22 novembre 2026 à 14 h 05"
+    assert moment(datetime(2026, 11, 22, 13, 5, tzinfo=UTC)) == "22 novembre 2026 à 14 h 05"
 
 
 def test_numbers_are_grouped() -> None:

@@ -7,6 +7,7 @@ package is cheap and does not need Django to be set up; using it does.
 from virage.core.db.limits import TooLong, bounded
 from virage.core.db.session import (
     after_commit,
+    alone,
     connection,
     copy_rows,
     cursor,
@@ -21,6 +22,7 @@ from virage.core.db.session import (
 __all__ = [
     "TooLong",
     "after_commit",
+    "alone",
     "bounded",
     "connection",
     "copy_rows",

@@ -6,13 +6,13 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
 from django.db import connections
 from django.db import transaction as django_transaction
-from django.db.utils import OperationalError
+from django.db.utils import DatabaseError, OperationalError
 from psycopg import sql
 
 Result = TypeVar("Result")
@@ -163,9 +163,25 @@ def lock(key: str) -> None:
     """
     if not in_transaction():
         raise RuntimeError("db.lock needs db.transaction")
-    number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
     with cursor() as opened:
-        opened.execute("SELECT pg_advisory_xact_lock(%s::bigint)", (number,))
+        opened.execute("SELECT pg_advisory_xact_lock(%s::bigint)", (_number(key),))
+
+
+@contextmanager
+def alone(key: str) -> Iterator[None]:
+    """Do a work of many transactions in one process at a time: waits for whoever is in it. A lost connection lets it go."""
+    with cursor() as opened:
+        opened.execute("SELECT pg_advisory_lock(%s::bigint)", (_number(key),))
+    try:
+        yield
+    finally:
+        # A transaction that failed around us takes no more statements; its connection ends with the work.
+        with suppress(psycopg.Error, DatabaseError), cursor() as opened:
+            opened.execute("SELECT pg_advisory_unlock(%s::bigint)", (_number(key),))
+
+
+def _number(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, types: Sequence[str] = ()) -> int:

@@ -43,7 +43,7 @@ def moment(value: datetime | str | None) -> str:
             return str(value)
     if timezone.is_aware(value):
         value = timezone.localtime(value)
-    return f"{jour(value)} à {value:%H} h {value:%M}"
+    return f"{jour(value)} à {value:%H}\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}{value:%M}"
 
 
 @register.filter
