@@ -52,7 +52,6 @@ class Live:
 @pytest.fixture(scope="module")
 def house(database_server, django_db_setup, django_db_blocker) -> Iterator[Live]:
     """One server and one database for a file of tests: what a test leaves behind, `live` takes away."""
-    from django.core.wsgi import get_wsgi_application
     from django.db import connections
 
     before = connections["default"].settings_dict["NAME"]
@@ -60,13 +59,14 @@ def house(database_server, django_db_setup, django_db_blocker) -> Iterator[Live]
     clone(database_server, name)
     use(database_server, name)
     house_settings.folder("static")  # WhiteNoise warns where it is missing
-    application = get_wsgi_application()
+    from virage.site.wsgi import application
 
     def closing(environ, start):
         """Each request has a thread of its own: its connection goes with it."""
         answer = application(environ, start)
         body = b"".join(answer)
-        answer.close()
+        if hasattr(answer, "close"):
+            answer.close()
         connections.close_all()
         return [body]
 
@@ -77,6 +77,7 @@ def house(database_server, django_db_setup, django_db_blocker) -> Iterator[Live]
     key = ECKey.generate_key("P-256", {"kid": "lps-1", "use": "sig"})
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
         patch.setenv("VIRAGE_BASE_URL", url)
+        patch.setenv("VIRAGE_AUDIT_LATER", "0")
         people(key, _RSA)
         yield Live(url, key, _RSA)
         server.shutdown()

@@ -291,29 +291,31 @@ _SMART_NAMES = (
     "introspection_endpoint",
     "revocation_endpoint",
     "grant_types_supported",
+    "response_types_supported",
+    "scopes_supported",
+    "code_challenge_methods_supported",
     "token_endpoint_auth_methods_supported",
     "token_endpoint_auth_signing_alg_values_supported",
+)
+
+# Only what can be had from that server by whoever asks: every client proves itself (no `client-public`), id_tokens carry no
+# `fhirUser` (no `sso-openid-connect`), no launch context is given, a refresh token ends with the session (no `permission-offline`),
+# and it signs in no patient (`permission-patient`): citizens' tokens are those of the portals.
+_SMART_CAPABILITIES = (
+    "launch-standalone",
+    "authorize-post",
+    "client-confidential-symmetric",
+    "client-confidential-asymmetric",
+    "permission-user",
+    "permission-v1",
+    "permission-v2",
 )
 
 
 def smart_configuration(request: FhirRequest) -> FhirResponse:
     """SMART App Launch 2.2 discovery, under every base, open to all."""
     server = accounts.authorization_server()
-    told = {
-        **{name: server[name] for name in _SMART_NAMES if name in server},
-        "scopes_supported": ["openid", "scope_all", "fhirUser", "patient/*.rs", "user/*.cruds", "system/*.cruds"],
-        "response_types_supported": ["code"],
-        "code_challenge_methods_supported": ["S256"],
-        "capabilities": [
-            "launch-standalone",
-            "client-public",
-            "client-confidential-symmetric",
-            "client-confidential-asymmetric",
-            "permission-patient",
-            "permission-user",
-            "permission-v1",
-            "permission-v2",
-        ],
-    }
+    told = {name: server[name] for name in _SMART_NAMES if name in server}
+    told["capabilities"] = list(_SMART_CAPABILITIES)
     headers = {"Content-Type": "application/json", "Cache-Control": "public, max-age=60"}
     return FhirResponse(200, json.dumps(told), headers, native=True)

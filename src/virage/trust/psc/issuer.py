@@ -18,7 +18,6 @@ _SUPPORTED = [
     "user/*.rs",
     "system/*.cruds",
     "system/*.rs",
-    "patient/*.rs",
     "identity",
     "rpps",
     "acr",

@@ -34,8 +34,8 @@ def _finish(ask, status):
     return told.json
 
 
-def _read(ask, url):
-    request = FhirRequest("GET", *_parts(url), caller=SOFTWARE, base="http://test.local/fhir")
+def _read(ask, url, caller=SOFTWARE):
+    request = FhirRequest("GET", *_parts(url), caller=caller, base="http://test.local/fhir")
     response = router.handle(SHARED, request)
     assert response.status == 200
     data = b"".join(response.stream)
@@ -48,9 +48,9 @@ def _parts(url):
     return path, query
 
 
-def _export(ask, path="$export", **headers):
+def _export(ask, path="$export", caller=SOFTWARE, **headers):
     manifest = _finish(ask, _order(ask, path, **headers))
-    return manifest, [each for file in manifest["output"] for each in _read(ask, file["url"])]
+    return manifest, [each for file in manifest["output"] for each in _read(ask, file["url"], caller)]
 
 
 def _names(resources):

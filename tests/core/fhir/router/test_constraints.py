@@ -1,10 +1,20 @@
 """Search constraints of SMART scopes: what is granted is held in every way out and in; what cannot be held is not granted."""
 
-import pytest
+import itertools
 
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.core.fhir.bulk.test_export import _export
 from tests.core.fhir.router.conftest import asking, observation, patient
+from tests.core.fhir.subscriptions.conftest import endpoint  # noqa: F401
+from tests.core.fhir.subscriptions.test_subscriptions import _subscribe, _tell, subscription
+from virage.core import access
 from virage.core.accounts import rules
 from virage.core.callers import Caller
+from virage.core.fhir import SHARED
 from virage.core.fhir.constraints import enforceable
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -98,3 +108,83 @@ def test_only_constraints_that_are_held_are_granted(ask, type, query, held):
     if query:
         granted = rules.grant_scopes([scope, "system/Patient.rs"], client=["system/*.cruds"], person=None)
         assert granted == ({scope, "system/Patient.rs"} if held else {"system/Patient.rs"})
+
+
+def test_an_export_holds_what_meets_the_constraint(labs, monkeypatch, tmp_path):
+    monkeypatch.setenv("VIRAGE_HOME", str(tmp_path))
+    both, one = caller(SCOPE, "system/Patient.rs"), caller(SCOPE)
+    for path in ("$export", "Patient/$export", "$export?_type=Observation&_typeFilter=Observation%3Fstatus%3Dfinal"):
+        _, found = _export(labs, path, both)
+        assert {each["id"] for each in found if each["resourceType"] == "Observation"} == {"lab"}
+    assert {each["id"] for each in _export(asking(caller=one), caller=one)[1]} == {"lab"}
+
+
+def test_everything_and_includes_hold_it_too(labs, ask):
+    assert ids(labs("GET", "Patient/p/$everything")) == {"p", "lab"}
+    assert labs("GET", "Patient/p/$everything?_summary=count").json["total"] == 2
+    report = {"resourceType": "DiagnosticReport", "id": "r", "status": "final", "code": {"text": "x"}}
+    report["result"] = [{"reference": "Observation/lab"}, {"reference": "Observation/vital"}]
+    ask("PUT", "DiagnosticReport/r", report)
+    reader = asking(caller=caller(SCOPE, "system/DiagnosticReport.rs"))
+    assert ids(reader("GET", "DiagnosticReport?_include=DiagnosticReport:result")) == {"r", "lab"}
+    assert ids(reader("GET", "DiagnosticReport?_include=*")) == {"r", "lab"}
+    assert ids(reader("GET", "DiagnosticReport?result:Observation.category=vital-signs")) == set()
+
+
+def test_a_subscriber_is_told_of_what_meets_it_only(labs, ask, endpoint):  # noqa: F811
+    owner = asking(caller=caller(SCOPE, "system/Subscription.cruds"))
+    id = _subscribe(owner, subscription(endpoint.url, "Observation?status=final", payload="application/fhir+json"))
+    for name in ("vital-signs", "laboratory"):
+        ask("PUT", f"Observation/{name}", observation("Patient/p", id=name, category=category(name)))
+        _tell(id)
+    told = [orjson.loads(body)["id"] for method, _, _, body in endpoint.got if method == "PUT" and body]
+    assert told == ["laboratory"]
+
+
+SYSTEMS = ("urn:one", "urn:two", "")
+CODES = ("a", "b")
+SUBJECTS = ("Patient/p", "Patient/q", "Group/p")
+WORDS = st.sampled_from([*(f"{s}|{c}" for s in SYSTEMS for c in CODES), *CODES, "c", "urn:one|c"])
+CONSTRAINTS = st.one_of(
+    st.tuples(st.sampled_from(["category", "code", "_tag"]), st.lists(WORDS, min_size=1, max_size=3).map(",".join)),
+    st.tuples(
+        st.just("subject"), st.lists(st.sampled_from([*SUBJECTS, "Patient/r"]), min_size=1, max_size=2).map(",".join)
+    ),
+    st.tuples(st.just("status"), st.sampled_from(["final", "amended", "final,amended", "x"])),
+)
+SCOPES = st.tuples(
+    st.sampled_from(["system", "patient"]), st.sampled_from(["Observation", "*"]), st.lists(CONSTRAINTS, max_size=3)
+).map(lambda found: f"{found[0]}/{found[1]}.rs" + ("?" + "&".join(map("=".join, found[2])) if found[2] else ""))
+
+
+@pytest.fixture
+def world(ask):
+    """Observations of every kind that the scopes tell apart."""
+
+    def coding(system, code):
+        return {"code": code, **({"system": system} if system else {})}
+
+    found = []
+    kinds = itertools.product(SYSTEMS, CODES, SUBJECTS)
+    for number, (system, code, subject) in enumerate(kinds):
+        more = {"meta": {"tag": [coding(system, code)]}} if number % 3 else {}
+        made = observation(subject, id=f"o{number}", status=("final", "amended")[number % 2], **more)
+        if number % 4:
+            made["category"] = [{"coding": [coding(system, code), coding("urn:two", "b")][: number % 3]}]
+        made["code"] = {"coding": [coding(SYSTEMS[number % 3], CODES[number % 2])]}
+        found.append({**made, "category": [each for each in made.get("category", []) if each["coding"]]})
+    found = [{name: value for name, value in each.items() if value != []} for each in found]
+    SHARED.store.load(found, by=caller())
+    return found
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(SCOPES, min_size=1, max_size=3))
+def test_the_decision_and_the_sql_of_a_scope_agree(world, scopes):
+    """What a list leaves out is what a read refuses, whatever the constraint that can be held."""
+    held = rules.grant_scopes(scopes, client=["system/*.cruds", "patient/*.cruds"], person=None)
+    by = Caller(kind="software", subject="s", client_id="s", scopes=held, patient="p")
+    rule = access.scope_filter(by, "read", "Observation")
+    page = SHARED.store.search("Observation", [], access=rule, count=100)
+    decided = {each["id"] for each in world if rule.admits(SHARED.store.facts(each)).allowed}
+    assert {version.id for version in page.matches} == decided

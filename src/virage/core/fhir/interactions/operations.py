@@ -4,14 +4,15 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from virage.core import audit
-from virage.core.access import InPatient
-from virage.core.errors import Issue, Malformed, Unknown, VirageError
+from virage.core import access, audit
+from virage.core.access import ByType, Filter, InPatient, Nothing
+from virage.core.errors import Forbidden, Issue, Malformed, Unknown, VirageError
 from virage.core.fhir import conditional, definitions, json, known, outcome, prefer, validation
 from virage.core.fhir.index import params_of
-from virage.core.fhir.interactions import everywhere, reads, rights, searches, writes
+from virage.core.fhir.interactions import everywhere, labels, reads, rights, searches, writes
 from virage.core.fhir.interactions.chain import verify_chain
 from virage.core.fhir.request import JSON, XML, FhirRequest, FhirResponse, media
+from virage.core.fhir.search.limits import limited
 from virage.core.fhir.service import SHARED, FhirService, Operation
 
 _DEFINITION = "http://hl7.org/fhir/OperationDefinition/"
@@ -197,7 +198,7 @@ def everything(request: FhirRequest, service: FhirService) -> FhirResponse:
     take_inputs(request)
     version = reads.found(service.store.read("Patient", request.id), request)
     rights.admit(rights.rule(request, service, "read", "Patient"), service, version)
-    access = searches.both(InPatient(request.id), rights.rule(request, service, "search-system", "*"))
+    rule, types = _of_dossier(request, service)
     known = ("_since", "_type", "_count", "_cursor", "start", "end")
     unknown = [name for name, _ in request.params if name not in known and name not in prefer.RESULT_PARAMETERS]
     warnings = searches.unknown_parameters(request, unknown)
@@ -205,23 +206,40 @@ def everything(request: FhirRequest, service: FhirService) -> FhirResponse:
     since = request.param("_since")
     if since:
         params.append(("_lastUpdated", f"ge{since}"))
-    members = definitions.compartments()["Patient"]
-    types = [
-        "Patient",
-        *(name for name in searches.types_of(request, service) if members.get(name) and name != "Patient"),
-    ]
-    page = everywhere.search(
-        service,
-        types,
-        params,
-        access=access,
-        count=searches.count_of(request) if request.param("_count") else searches.MOST,
-        cursor=request.param("_cursor") or None,
-        total=False,
-        own=_care_dates(request, service, types),
-    )
+    view = prefer.wanted_view(request)
+    only_count = view.summary == "count"
+    wished = searches.count_of(request) if request.param("_count") else searches.MOST
+    with limited():
+        page = everywhere.search(
+            service,
+            types,
+            params,
+            access=searches.both(InPatient(request.id), rule),
+            count=0 if only_count else wished,
+            cursor=request.param("_cursor") or None,
+            total=only_count,
+            own=_care_dates(request, service, types),
+        )
     audit.later(by=request.caller, action="fhir.everything", patient=request.id, entities=(f"Patient/{request.id}",))
-    return FhirResponse(200, searches.searchset(request, service, page, prefer.wanted_view(request), warnings, False))
+    return FhirResponse(200, searches.searchset(request, service, page, view, warnings, only_count))
+
+
+def _of_dossier(request: FhirRequest, service: FhirService) -> tuple[Filter, list[str]]:
+    """What the caller may see of a patient's dossier, and of which types: those that the scopes of the token open.
+
+    Raises Forbidden when there is none.
+    """
+    members = definitions.compartments()["Patient"]
+    served = [name for name in searches.types_of(request, service) if members.get(name) and name != "Patient"]
+    types = ["Patient", *served]
+    whole = access.filter_for(service.space, request.caller, "search-system", "*")
+    if not isinstance(whole, Nothing):
+        return whole, types
+    rules = {name: access.filter_for(service.space, request.caller, "search-type", name) for name in types}
+    opened = [name for name, rule in rules.items() if not isinstance(rule, Nothing)]
+    if not opened:
+        raise Forbidden(whole.reason)
+    return ByType(lambda name: rules.get(name, whole)), opened
 
 
 # Which search parameter of a type says when the care was given, the first that it has.
@@ -273,6 +291,7 @@ def evaluate(request: FhirRequest, service: FhirService) -> FhirResponse:
 
 STANDARD = (
     Operation("validate", validate, "*", "system type instance", False, _DEFINITION + "Resource-validate"),
+    Operation("meta", labels.in_use, "*", "system type", False, _DEFINITION + "Resource-meta"),
     Operation("meta", meta, "*", "instance", False, _DEFINITION + "Resource-meta"),
     Operation("meta-add", meta_change, "*", "instance", True, _DEFINITION + "Resource-meta-add"),
     Operation("meta-delete", meta_change, "*", "instance", True, _DEFINITION + "Resource-meta-delete"),
