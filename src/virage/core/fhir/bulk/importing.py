@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +29,7 @@ from virage.core.fhir.store import loading
 BATCH = 10_000
 _PIECE = 500
 _PIECE_BYTES = 2 << 20
+_BATCH_BYTES = 32 << 20
 _MOST_INPUTS = 100
 _FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "application/x-ndjson"})
 
@@ -166,11 +166,18 @@ class _Import:
         with path.open("rb") as file, preparing.preparers(size) as preparers:
             file.seek(self.state["offset"])
             pieces = self._pieces(file)
+            took = 0.0
             while self.state["input"] == number:
+                began = time.monotonic()
+                # While a batch is written, a whole one is made ready; not the last of a slice, whose work would be lost.
+                most = BATCH // _PIECE + 1 if began + 2 * took < until else 0
                 taken: list[tuple[Piece, Ready]] = []
                 lines, offset = 0, self.state["offset"]
-                while lines < BATCH:
-                    for piece in islice(pieces, preparers.ahead - len(coming)):
+                while lines < BATCH and offset - self.state["offset"] < _BATCH_BYTES:
+                    while preparers.room(len(coming), most, file.tell() - offset):
+                        piece = next(pieces, None)
+                        if piece is None:
+                            break
                         coming.append((piece, file.tell(), preparers.submit(self.order, piece)))
                     if not coming:
                         break
@@ -178,6 +185,7 @@ class _Import:
                     taken.append((piece, ready.result()))
                     lines += len(piece.lines)
                 self._take(taken, lines, offset, offset >= size)
+                took = time.monotonic() - began
                 if time.monotonic() > until:
                     return False
         return True

@@ -26,6 +26,8 @@ from virage.core.fhir.store.packing import Packed
 _MOST_ISSUES = 20
 _IDLE = 30
 """Seconds after which children that nobody asks for anything are let go."""
+_AHEAD = 16 << 20
+"""Bytes of lines that wait, or were made ready, while a batch is written."""
 _LARGE = 8 << 20
 """Bytes of an input from which on children are worth the second or two that their start takes."""
 
@@ -144,11 +146,17 @@ def wanted(size: int) -> int:
 
 
 class Preparers:
-    """Where pieces are made ready: `submit` gives what will be; `ahead` says how many may be asked for before the first is taken."""
+    """Where pieces are made ready: `submit` gives what will be."""
 
     def __init__(self, count: int) -> None:
         self._pool = _children.take(count) if count else None
-        self.ahead = 2 * count + 1 if count else 1
+        self._least = 2 * count + 1 if count else 1
+
+    def room(self, waiting: int, most: int, size: int) -> bool:
+        """Whether one more may be asked for when so many, of so many bytes, were asked for and not taken: enough to keep the
+        children busy, and up to `most` of a moderate size.
+        """
+        return waiting < self._least or (self._pool is not None and waiting < most and size < _AHEAD)
 
     def submit(self, order: Order, piece: Piece) -> "Future[Ready]":
         """Ask for a piece."""
