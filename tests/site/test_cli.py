@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.db import ProgrammingError
 
 from virage.core import settings
+from virage.core.commands import Command
 from virage.site import cli, house
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -93,6 +96,15 @@ def test_a_sandbox_home_is_joined_but_not_served_without_the_word(tmp_path, monk
     settings.require()
     with pytest.raises(settings.SettingError):
         settings.require(service=True)
+
+
+def test_a_base_without_its_tables_names_the_command_that_makes_them(monkeypatch, capsys):
+    def asks(options):
+        raise ProgrammingError("relation inconnue") from psycopg.errors.UndefinedTable("relation inconnue")
+
+    monkeypatch.setattr(house, "commands", lambda: [Command("essai", "Un essai.", asks, django=False)])
+    assert cli.main(["essai"]) == 1
+    assert "virage migrate" in capsys.readouterr().err
 
 
 def test_the_settings_page_is_the_table():

@@ -130,7 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         told = of_machine(error)
-        if told is None:
+        if told is None and _lacks_tables(error):
+            text = "la base n'est pas à jour : lancer d'abord « virage migrate »."
+        elif told is None:
             # Where and what kind, never the words: a library's may quote the value it broke on, and that may be a person.
             from virage.site.logs import Discreet
 
@@ -140,6 +142,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             text = told.text
         print(f"virage {command.name} : {text}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+def _lacks_tables(error: BaseException | None) -> bool:
+    """Whether PostgreSQL knows no such table or column (42P01, 42703): a step of the database was not made."""
+    while error is not None:
+        if getattr(error, "sqlstate", None) in ("42P01", "42703"):
+            return True
+        error = error.__cause__
+    return False
 
 
 if __name__ == "__main__":

@@ -81,6 +81,11 @@ def test_an_authorisation_ends(world: World) -> None:
         by=world.patient, patient="pat-1", professional=NURSE.subject, until=datetime.now(UTC) - timedelta(minutes=1)
     )
     assert world.found(NURSE).status == 403
+    assert queries.records_open_to(NURSE) == []
+    actions.authorise(
+        by=world.patient, patient="pat-1", professional=NURSE.subject, until=datetime.now(UTC) + timedelta(days=1)
+    )
+    assert queries.records_open_to(NURSE) == ["pat-1"]
 
 
 def test_treating_doctor_is_authorised_and_told_of_the_glass(world: World) -> None:

@@ -1,7 +1,10 @@
 """Reads of the shared record, for this room and through its public face."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+from django.db.models import Q
 
 from virage.core import audit, blobs
 from virage.core.access import InPatient
@@ -113,7 +116,8 @@ def permissions(patient: str) -> list[Authorisation]:
 
 def records_open_to(by: Caller, count: int = 100) -> list[str]:
     """Patients whose record a professional may consult (TD0.5), the latest authorised first."""
-    rows = Authorisation.objects.filter(professional=by.subject, permission="allowed").order_by("-since")
+    running = Q(until=None) | Q(until__gte=datetime.now(UTC))
+    rows = Authorisation.objects.filter(running, professional=by.subject, permission="allowed").order_by("-since")
     return list(rows.values_list("patient", flat=True)[:count])
 
 
