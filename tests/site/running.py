@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -45,12 +46,19 @@ class Running:
         return done.stdout
 
     def start(self) -> "Running":
+        # What it says goes to a file: a pipe that nobody empties would hold it up as soon as it is full.
+        self._messages = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed by `close`
         self.process = subprocess.Popen(
-            [*VIRAGE, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
+            [*VIRAGE, "serve"], stdout=subprocess.PIPE, stderr=self._messages, text=True, env=self.environment
         )
         line = self.process.stdout.readline()
-        assert line == f"virage is ready on http://127.0.0.1:{self.port}\n", line + self.process.stderr.read()
+        assert line == f"virage is ready on http://127.0.0.1:{self.port}\n", line + self.messages()
         return self
+
+    def messages(self) -> str:
+        """What it has said so far for its operator."""
+        self._messages.seek(0)
+        return self._messages.read()
 
     def token(self) -> str:
         """An access token of this house, made as its own processes make them."""
@@ -112,4 +120,4 @@ class Running:
 
     def close(self) -> None:
         self.process.stdout.close()
-        self.process.stderr.close()
+        self._messages.close()

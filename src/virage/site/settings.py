@@ -126,6 +126,8 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": get("VIRAGE_LOG_LEVEL").upper()},
+    # It says a second time, with the same trace, what the worker has just said.
+    "loggers": {"procrastinate.utils": {"level": "CRITICAL"}},
 }
 
 VIRAGE_SANDBOX = sandbox()

@@ -8,6 +8,7 @@ import pytest
 from virage.core import db, events
 from virage.core.errors import Conflict
 from virage.core.events import delivery
+from virage.core.events.worker import Worker
 
 
 @pytest.fixture
@@ -150,3 +151,30 @@ def test_the_worker_wakes_up_at_once(heard, django_db_blocker):
     finally:
         stop.set()
         thread.join()
+
+
+def test_periodic_work_goes_on_after_the_database_was_away(own_database, django_db_blocker, caplog):
+    def ordered() -> int:
+        with db.cursor() as cursor:
+            return cursor.execute("SELECT count(*) FROM procrastinate_periodic_defers").fetchone()[0]
+
+    def ordered_within(seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not ordered() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return ordered() > 0
+
+    worker = Worker()
+    worker.start()
+    try:
+        assert ordered_within(20)
+        with db.cursor() as cursor:
+            cursor.execute("TRUNCATE procrastinate_periodic_defers")
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+        assert ordered_within(30)
+    finally:
+        worker.stop()
+    assert len(caplog.records) < 20, "it says what happened, it does not repeat it"

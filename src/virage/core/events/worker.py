@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from virage.core.events import delivery
 
 logger = logging.getLogger("virage.events")
+
+_STEADY = 30.0
+"""Seconds after which a worker that ends was a sound one: the pauses grow again from the shortest."""
 
 
 class Worker:
@@ -37,12 +41,16 @@ class Worker:
 def _run_tasks(stop: threading.Event) -> None:
     pause = 0.5
     while not stop.is_set():
+        began = time.monotonic()
         try:
             asyncio.run(_tasks(stop))
+            reason = "the worker gave up"  # it also ends quietly, when one of its side tasks has lost the database
         except Exception as error:  # the database went away: whatever the reason, come back
-            logger.warning("tasks interrupted: %s", delivery.describe(error))
+            reason = delivery.describe(error)
+        if not stop.is_set():
+            pause = 0.5 if time.monotonic() - began > _STEADY else min(pause * 2, 10)
+            logger.warning("tasks interrupted: %s; again in %g s", reason, pause)
             stop.wait(pause)
-            pause = min(pause * 2, 10)
 
 
 def _alone(call_next: Callable[[], Any], context: object, worker: object) -> Any:
@@ -61,11 +69,15 @@ async def _tasks(stop: threading.Event) -> None:
     It has an app of its own, with the same tasks: the app that rooms defer with must stay on Django's connection, in the
     transaction under way.
     """
+    from asgiref.sync import sync_to_async
+    from django.db import connections
     from procrastinate import App
     from procrastinate.contrib.django import app
     from procrastinate.contrib.django.utils import connector_params
     from procrastinate.psycopg_connector import PsycopgConnector
 
+    # What defers periodic work stays on Django's connection too, in a thread that no request ever cleans up after.
+    await sync_to_async(connections.close_all)()
     parameters: dict[str, Any] = await asyncio.to_thread(connector_params)
     connector = PsycopgConnector(min_size=1, max_size=2, kwargs=parameters)
     own = App(connector=connector, worker_defaults=app.worker_defaults)
