@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import logging
 import threading
 import time
@@ -69,20 +70,25 @@ async def _tasks(stop: threading.Event) -> None:
     It has an app of its own, with the same tasks: the app that rooms defer with must stay on Django's connection, in the
     transaction under way.
     """
-    from asgiref.sync import sync_to_async
-    from django.db import connections
     from procrastinate import App
     from procrastinate.contrib.django import app
     from procrastinate.contrib.django.utils import connector_params
+    from procrastinate.periodic import PeriodicRegistry
     from procrastinate.psycopg_connector import PsycopgConnector
 
-    # What defers periodic work stays on Django's connection too, in a thread that no request ever cleans up after.
-    await sync_to_async(connections.close_all)()
     parameters: dict[str, Any] = await asyncio.to_thread(connector_params)
     connector = PsycopgConnector(min_size=1, max_size=2, kwargs=parameters)
     own = App(connector=connector, worker_defaults=app.worker_defaults)
     own.tasks = app.tasks
-    own.periodic_registry = app.periodic_registry
+    own.periodic_registry = PeriodicRegistry()  # type: ignore[no-untyped-call]
+    for periodic in app.periodic_registry.periodic_tasks.values():
+        # A task is ordered through the app it belongs to: left to the other, its order would wait in a thread and on a
+        # connection of Django that nobody looks after, and stay lost once the database has been away.
+        task = copy.copy(periodic.task)
+        task.blueprint = own
+        own.periodic_registry.register_task(
+            task=task, cron=periodic.cron, periodic_id=periodic.periodic_id, configure_kwargs={**periodic.configure_kwargs}
+        )
     async with own.open_async():
         worker = asyncio.create_task(
             own.run_worker_async(
