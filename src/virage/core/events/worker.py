@@ -87,7 +87,10 @@ async def _tasks(stop: threading.Event) -> None:
         task = copy.copy(periodic.task)
         task.blueprint = own
         own.periodic_registry.register_task(
-            task=task, cron=periodic.cron, periodic_id=periodic.periodic_id, configure_kwargs={**periodic.configure_kwargs}
+            task=task,
+            cron=periodic.cron,
+            periodic_id=periodic.periodic_id,
+            configure_kwargs={**periodic.configure_kwargs},
         )
     async with own.open_async():
         worker = asyncio.create_task(
