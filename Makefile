@@ -14,7 +14,7 @@ demo: $(STAMP)
 	VIRAGE_SANDBOX=1 PORT=$(PORT) exec $(BIN)/virage demo
 
 test: $(STAMP) $(CLIENTS)
-	$(BIN)/pytest -n $${VIRAGE_TEST_WORKERS:-auto} --dist loadgroup
+	$(BIN)/pytest -n $${VIRAGE_TEST_WORKERS:-auto}
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import settings as properties
 from psycopg import sql
 
 from tests.browser import chromium, populated, visitor  # noqa: F401  fixtures
+from tests.sharing import Sharing, longest_first
 from virage.core.db.embedded import Server, locate
 from virage.core.errors import VirageError
 
@@ -127,6 +129,15 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no shared data at {path}: set VIRAGE_SHARED_DATA")
     return path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    return Sharing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,7 +18,7 @@ from joserfc.jwk import RSAKey
 from tests.clients.conftest import CLIENT, INSTALLED, SCOPE, House, installed
 from tests.site.running import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("clients")]
+pytestmark = pytest.mark.slow
 STORY = Path(__file__).with_name("fhir_kit.mjs")
 
 # The only topic of ours is any change; the search in the filter makes it the end of an encounter.

@@ -5,7 +5,7 @@ import pytest
 from tests.trust.interop.test_interop_real_documents import real_documents
 from virage.trust import interop
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # What the width of the window can change; all other rules were asked in the wide one.
 _OF_WIDTH = ("scrollable-region-focusable", "target-size")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser import saved
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>\n"
 CLAIRE = "/pro/patients/demo-patiente/"
 REASON = "Patiente inconsciente, antécédents nécessaires."
