@@ -51,6 +51,7 @@ def test_the_page_shows_header_and_sections_escaped(n3: bytes) -> None:
     assert "<h2>Problèmes</h2>" in page(n3)
     assert "5 mars 2026 à 10 h 30" in text
     assert "Anne ESSAI" in text
+    assert " · née le " in text
     parsed(text)
     parsed(page(n3))
 

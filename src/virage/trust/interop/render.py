@@ -28,6 +28,7 @@ _MONTHS = [
     "décembre",
 ]
 _SEXES = {"M": "Masculin", "F": "Féminin", "U": "Indéterminé"}
+_BORN = {"M": "né", "F": "née"}
 _CONFIDENTIALITY = {"N": "Normale", "R": "Restreinte", "V": "Très restreinte"}
 _DEEPEST_HEADING = 6
 _HEAVY = 1024 * 1024
@@ -113,11 +114,12 @@ def _period(facts: CdaMetadata) -> str:
 
 
 def _patient(traits: Traits) -> str:
+    said = _BORN.get(traits.sex, "né(e)")
     used = " ".join(filter(None, (traits.used_given or traits.first_given, traits.used_name or traits.birth_name)))
     born = (
-        f", né(e) {traits.birth_name}" if traits.birth_name and traits.used_name not in ("", traits.birth_name) else ""
+        f", {said} {traits.birth_name}" if traits.birth_name and traits.used_name not in ("", traits.birth_name) else ""
     )
-    date = f" · né(e) le {french_date(traits.birth_date)}" if traits.birth_date else ""
+    date = f" · {said} le {french_date(traits.birth_date)}" if traits.birth_date else ""
     sex = f" · {_SEXES[traits.sex]}" if traits.sex in _SEXES else ""
     return escape(f"{used}{born}{date}{sex}")
 
