@@ -4,8 +4,8 @@ from typing import Any
 
 from lxml import etree
 
+from virage.core.fhir.narrative import parse
 from virage.core.fhir.validation.items import Item
-from virage.core.fhir.validation.narrative import parse
 from virage.core.fhir.validation.session import Session
 
 _SCHEMES = frozenset({"http", "https", "mailto", "tel", "ftp", "cid"})

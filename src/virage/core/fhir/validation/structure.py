@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from virage.core.fhir import definitions
+from virage.core.fhir import definitions, narrative
 from virage.core.fhir.definitions import ElementDef, TypeDef, TypeRef
-from virage.core.fhir.validation import narrative, primitives
+from virage.core.fhir.validation import primitives
 from virage.core.fhir.validation.report import Place, Report
 
 Walk = Callable[[Any, Place, Report], None]

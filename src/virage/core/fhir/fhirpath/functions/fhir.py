@@ -10,6 +10,7 @@ from virage.core.fhir.fhirpath.errors import FhirPathError
 from virage.core.fhir.fhirpath.evaluation import Evaluation
 from virage.core.fhir.fhirpath.functions.registry import plain
 from virage.core.fhir.fhirpath.values import FALSE, NONE, TRUE, Items, Node, TypeInfo, computed, follow, one, root, text
+from virage.core.fhir.narrative import narrative
 
 _BASE = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -183,81 +184,14 @@ def subsumed_by(items: Items, env: Evaluation, other: Items) -> Items:
     return _subsumption(other, items, env)
 
 
-_TAGS = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "b",
-        "bdo",
-        "big",
-        "blockquote",
-        "br",
-        "caption",
-        "cite",
-        "code",
-        "col",
-        "colgroup",
-        "dd",
-        "del",
-        "dfn",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "li",
-        "map",
-        "ol",
-        "p",
-        "pre",
-        "q",
-        "samp",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "tt",
-        "ul",
-        "var",
-        "area",
-    ]
-)
-_TAG = re.compile(r"<\s*/?\s*([A-Za-z][A-Za-z0-9:]*)([^<>]*)>")
-_SCRIPT = re.compile(r"\bon[a-z]+\s*=|javascript:", re.IGNORECASE)
-
-
 @plain("htmlChecks")
 def html_checks(items: Items, env: Evaluation) -> Items:
-    """`htmlChecks()`: whether a narrative keeps to the elements that FHIR allows, without active content."""
+    """`htmlChecks()`: whether a narrative is what R4 allows: the formatting, something to read, no active content."""
     for item in items:
         value = computed(item)
-        if not isinstance(value, str):
-            continue
-        body = value.strip()
-        env.spend(len(body) // 16)
-        if not body.startswith("<div") or not body.endswith((">",)) or "<!DOCTYPE" in body or "<!ENTITY" in body:
-            return FALSE
-        for tag in _TAG.finditer(body):
-            if tag.group(1).lower() not in _TAGS or _SCRIPT.search(tag.group(2)):
+        if isinstance(value, str):
+            env.spend(len(value) // 16)
+            if narrative(value) is not None:
                 return FALSE
     return TRUE
 
