@@ -11,14 +11,21 @@ from pathlib import Path
 _PROC = Path("/proc")
 
 
-def alive(pid: int) -> bool:
-    """Whether the process exists and is not a zombie that nobody has reaped."""
+def exists(pid: int) -> bool:
+    """Whether the number is taken, be it by a zombie that nobody has reaped."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
+    return True
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is not a zombie."""
+    if not exists(pid):
+        return False
     try:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (OSError, IndexError):

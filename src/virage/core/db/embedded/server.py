@@ -247,9 +247,10 @@ class Server:
                 )
             time.sleep(0.02)
         lines = self._pid_file()
-        if not lines or not lines[0].isdecimal() or processes.alive(int(lines[0])):
-            # Empty (the machine stopped while it was written), or another program has the number now. A number that
-            # nobody has is PostgreSQL's to judge: it looks at shared memory too.
+        if not lines or not lines[0].isdecimal() or processes.exists(int(lines[0])):
+            # Empty (the machine stopped while it was written), or another program has the number now, or our server was
+            # killed and nobody has reaped it yet. A number that nobody has is PostgreSQL's to judge: it looks at shared
+            # memory too.
             (self.place.data / "postmaster.pid").unlink(missing_ok=True)
         (self.place.socket / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
         (self.place.socket / ".s.PGSQL.5432").unlink(missing_ok=True)
