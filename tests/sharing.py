@@ -8,16 +8,12 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Pages share one populated house and, file by file, one browser.
-_PAGES = "tests/platforms/"
-# Each of these files has one house, made before its first test.
-_HOUSES = ("tests/clients/", "tests/sandbox/test_journey.py", "tests/site/")
+# Each of these files has one house, or one browser, made before its first test.
+_HOUSES = ("tests/platforms/", "tests/clients/", "tests/sandbox/test_journey.py", "tests/site/")
 
 
 def scope_of(nodeid: str) -> str:
-    """The piece of work that a test belongs to: all pages, a file with a house, or the test alone."""
-    if nodeid.startswith(_PAGES):
-        return _PAGES
+    """The piece of work that a test belongs to: a file with a house, or the test alone."""
     return nodeid.partition("::")[0] if nodeid.startswith(_HOUSES) else nodeid
 
 
@@ -34,4 +30,4 @@ class Sharing(LoadScopeScheduling):
 
 def longest_first(items: list[pytest.Item]) -> None:
     """Put the large pieces first, so that at the end short ones are left and no process waits long for the others."""
-    items.sort(key=lambda item: not item.nodeid.startswith((_PAGES, *_HOUSES)))
+    items.sort(key=lambda item: not item.nodeid.startswith(_HOUSES))

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from tests.core.fhir.bulk import dying
 from tests.core.fhir.bulk.test_import import _finish, _lines, _order, _rejects, _world
 from tests.core.fhir.router.conftest import SOFTWARE, observation
+from virage.core.fhir.bulk import children as children_module
 from virage.core.fhir.bulk import importing, preparing
 from virage.core.fhir.bulk.preparing import Order, Piece
 from virage.core.fhir.index import registry
@@ -26,18 +28,14 @@ def children(tmp_path, monkeypatch):
     preparing._children.close()
 
 
-def _pids(children):
-    return list(children._pool._processes)
-
-
 def test_children_give_the_same_and_are_kept_between_slices(ask, children):
     lines = [*_world(70), *BAD, *_world(3), b"", BAD[0]]
     status = _order(ask, _lines(lines))
     job = status.partition("job=")[2]
     assert importing.run(job, seconds=-1), "one batch, then others have their turn"
-    first = _pids(children)
+    first = children.pids
     manifest = _finish(ask, status, seconds=-1)
-    assert _pids(children) == first
+    assert children.pids == first
     assert manifest["extension"] == {"written": 71, "present": 4, "rejected": 4}
     assert [each["id"] for each in _rejects(manifest)] == [f"input-0-line-{number}" for number in (72, 73, 74, 80)]
     assert ask("GET", "Observation?patient=p1&code=8867-4&_total=accurate").json["total"] == 70
@@ -48,12 +46,23 @@ def test_a_child_that_is_killed_loses_and_doubles_nothing(ask, children):
     status = _order(ask, _lines(_world(150)))
     job = status.partition("job=")[2]
     assert importing.run(job, seconds=-1)
-    for pid in _pids(children):
+    for pid in children.pids:
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(Exception, match=r"terminated abruptly"):
         while importing.run(job):
             pass
     assert _finish(ask, status)["extension"] == {"written": 151, "present": 0, "rejected": 0}
+
+
+def test_a_child_that_dies_in_the_middle_of_its_answer_is_noticed(monkeypatch):
+    monkeypatch.setattr(children_module, "_work", dying.die_speaking)
+    pool = children_module.Pool(1)
+    try:
+        with pytest.raises(children_module.ChildLost):
+            pool.submit(registry.shared(), Order("fhir", SOFTWARE, "1"), Piece(0, 1, [])).result(60)
+    finally:
+        pool.end()
+    assert not pool.children[0].process.is_alive()
 
 
 def test_few_lines_need_no_child(monkeypatch):

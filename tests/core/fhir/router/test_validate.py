@@ -3,11 +3,16 @@
 import io
 import json
 import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.core.fhir.router.conftest import SOFTWARE
-from virage.core.fhir import packages
+from virage.core.fhir import known, packages
+from virage.core.fhir.service import SHARED
+from virage.core.fhir.store.version import Entry, Page, Version
 from virage.core.fhir.validation import BadPackage
 
 HL7 = "http://hl7.org/fhir/StructureDefinition/"
@@ -40,6 +45,38 @@ def test_a_profile_counts_from_its_post_to_its_delete(ask):
     assert faults(ask, {**patient, "active": True}) == []
     assert ask("DELETE", f"StructureDefinition/{made.json['id']}").status in (200, 204)
     assert [each["code"] for each in faults(ask, patient)] == ["not-found"]
+
+
+def test_what_was_compiled_is_kept_until_a_definition_changes(ask):
+    patient = {"resourceType": "Patient"}
+    address = ask("POST", "StructureDefinition", profile("1", ACTIVE)).json["id"]
+    assert len(faults(ask, patient)) == 1
+    before = known.kept([SHARED.store], ["http://x.test/p"])
+    assert faults(ask, {**patient, "active": True}) == []
+    assert known.kept([SHARED.store], ["http://x.test/p"]) is before
+    # As another process would: this one is told nothing.
+    stored = SHARED.store.read("StructureDefinition", address)
+    changed = {**json.loads(stored.body), **profile("1", ACTIVE, NAMED)}
+    SHARED.store.update(changed, by=SOFTWARE)
+    assert [each["expression"] for each in faults(ask, {**patient, "active": True})] == [["Patient"]]
+    assert known.kept([SHARED.store], ["http://x.test/p"]) is not before
+
+
+class SlowStore:
+    """Has one profile, and takes its time."""
+
+    def search(self, kind, params, count):
+        time.sleep(0.05)
+        stamp = datetime.now(UTC)
+        return Page(
+            [Entry(Version(kind, "p", 1, stamp, json.dumps(profile("1", ACTIVE)).encode(), 0))], None, None, [], []
+        )
+
+
+def test_a_definition_being_looked_up_is_not_taken_for_absent():
+    held = known.Held(SlowStore())
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(held.structure, ["http://x.test/p"] * 4))
 
 
 def package(*resources):

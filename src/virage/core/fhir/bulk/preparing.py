@@ -4,13 +4,9 @@ The children touch no table: the parent alone writes, and says which lines were 
 """
 
 import contextlib
-import gc
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from virage.core import access, settings
@@ -18,14 +14,13 @@ from virage.core.access import Everything, Filter, Nothing
 from virage.core.callers import Caller
 from virage.core.errors import Issue, Malformed, VirageError
 from virage.core.fhir import json, outcome, validation
+from virage.core.fhir.bulk.children import Children
 from virage.core.fhir.index import registry
 from virage.core.fhir.service import SERVICES, ingress
 from virage.core.fhir.store import copying, places
 from virage.core.fhir.store.packing import Packed
 
 _MOST_ISSUES = 20
-_IDLE = 30
-"""Seconds after which children that nobody asks for anything are let go."""
 _AHEAD = 16 << 20
 """Bytes of lines that wait, or were made ready, while a batch is written."""
 _LARGE = 8 << 20
@@ -161,55 +156,13 @@ class Preparers:
     def submit(self, order: Order, piece: Piece) -> "Future[Ready]":
         """Ask for a piece."""
         if self._pool is not None:
-            return self._pool.submit(_prepare, registry.shared(), order, piece)
+            return self._pool.submit(registry.shared(), order, piece)
         done: Future[Ready] = Future()
         done.set_result(prepare(order, piece))
         return done
 
 
-class _Children:
-    """The pool of this process, kept from one slice of an import to the next and let go when it has been idle for a while."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
-        self._count = 0
-        self._users = 0
-        self._timer: threading.Timer | None = None
-
-    def take(self, count: int) -> ProcessPoolExecutor:
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            if self._pool is None or self._count != count:
-                self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
-                self._count = count
-            self._users += 1
-            return self._pool
-
-    def leave(self, broken: bool) -> None:
-        with self._lock:
-            self._users -= 1
-            if broken:
-                self._close()
-            elif not self._users:
-                self._timer = threading.Timer(_IDLE, self.close)
-                self._timer.daemon = True
-                self._timer.start()
-
-    def close(self) -> None:
-        """Let the children go, unless somebody asks something of them."""
-        with self._lock:
-            if not self._users:
-                self._close()
-
-    def _close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-_children = _Children()
+_children = Children()
 
 
 @contextlib.contextmanager
@@ -224,29 +177,3 @@ def preparers(size: int) -> Iterator[Preparers]:
     finally:
         if count:
             _children.leave(broken)
-
-
-def _prepare(known: registry.Known, order: Order, piece: Piece) -> Ready:
-    registry.adopt(known)
-    return prepare(order, piece)
-
-
-def _begin() -> None:
-    """In a child: end with the parent whatever ends it, leave its signals to it, know the bases as it does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(0)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-    import django
-
-    django.setup()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(
-        20_000, 20, 50
-    )  # what a piece needs lives until it is done: looking for garbage before finds nothing

@@ -1,6 +1,7 @@
 """Operations `$name`: those of the room first, then the standard ones that every base offers."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -131,13 +132,19 @@ def validate(request: FhirRequest, service: FhirService) -> FhirResponse:
     if request.type and resource.get("resourceType") != request.type:
         issues.append(Issue("value", f"Une ressource {request.type} est attendue ici.", "resourceType"))
     if mode != "delete":
-        held = known.Held(service.store, SHARED.store)
-        options = validation.Options(resolver=known.reader(request, service))
         wanted = [profile for profile in profiles if profile]
+        held = known.kept((service.store, SHARED.store), [*wanted, *_claimed(resource)])
+        options = validation.Options(resolver=known.reader(request, service))
         issues += validation.validate(resource, profiles=wanted, registry=held, options=options)
     if mode == "create" and service.served.get(request.type) and "create" not in service.served[request.type]:
         issues.append(Issue("not-supported", f"On ne crée pas de {request.type} sur {service.base}."))
     return FhirResponse.of(outcome.of_issues(issues))
+
+
+def _claimed(resource: Mapping[str, Any]) -> list[str]:
+    meta = resource.get("meta")
+    profiles = meta.get("profile") if isinstance(meta, dict) else None
+    return [each for each in profiles if isinstance(each, str)] if isinstance(profiles, list) else []
 
 
 def meta(request: FhirRequest, service: FhirService) -> FhirResponse:

@@ -1,9 +1,11 @@
 """A search from its parameters to its page."""
 
+from datetime import datetime
 from typing import Any
 
 from virage.core import db
 from virage.core.access import Everything, Filter
+from virage.core.fhir.index.dates import moment
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.across import across_types, rows_of
 from virage.core.fhir.search.compiler import Compiled, Compiler
@@ -87,6 +89,16 @@ def compiled_query(
     Raises BadSearch; unknown parameters are told in `Compiled.unknown`.
     """
     return _one_type(space, type_, parse(params), rule)
+
+
+def versions(space: Space, type_: str, params: list[tuple[str, str]]) -> dict[str, tuple[int, datetime]]:
+    """The current version of whatever matches and its time, by id, whoever may see it. Raises BadSearch."""
+    with limited(), db.cursor() as opened:
+        _, query = compiled_query(space, type_, params, Everything())
+        if query is None:
+            return {}
+        source, values = query.matching("r.id, r.version, r.updated", [])
+        return {id: (version, moment(updated)) for id, version, updated in opened.execute(source, values)}
 
 
 def _one_type(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[Compiled, Query | None]:

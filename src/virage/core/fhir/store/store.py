@@ -118,6 +118,15 @@ class Store:
 
         return answered(once, lambda page: bool(page.unknown))
 
+    def versions(self, type: str, params: list[tuple[str, str]]) -> dict[str, tuple[int, datetime]]:
+        """The current version of each resource that matches and its time, by id, without reading any. Raises BadSearch (400)."""
+        from virage.core.fhir.search.run import versions
+
+        def once() -> dict[str, tuple[int, datetime]]:
+            return versions(self.space, type, params)
+
+        return answered(once, lambda found: False)
+
     def types_about(self, patient: str, types: list[str]) -> set[str]:
         """Those of these types of which something is in the compartment of that patient (logical id): one statement."""
         return reading.types_about(self.space, patient, types)

@@ -13,7 +13,9 @@ from virage.core.fhir.fhirpath import regex
 from virage.core.fhir.validation import invariants
 from virage.core.fhir.validation.conformance import NUMBERS, compare
 from virage.core.fhir.validation.items import Item, children, equal
+from virage.core.fhir.validation.registry import Registry
 from virage.core.fhir.validation.session import REFERENCE, Session
+from virage.core.fhir.validation.terminology import BuiltIn, Terminology
 
 Line = Mapping[str, Any]
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -237,28 +239,32 @@ class _Response:
             self._listed(listed, kind, value)
 
     def _listed(self, listed: str, kind: str, value: Item) -> None:
+        lists = self.session.terminology
         if listed.startswith("#"):
-            listed = self._own_list(listed[1:])
+            lists, listed = self._own_list(listed[1:])
         if value.type == "Coding":
-            answer = self.session.terminology.member_of(value.value, "Coding", listed)
+            answer = lists.member_of(value.value, "Coding", listed)
             if answer is False and kind == "choice":
                 self.session.add("code-invalid", f"Cette réponse n'est pas dans la liste {listed}.", value.place)
         elif kind == "string" and value.type == "string":
-            if self.session.terminology.contains(listed, None, value.value) is False:
+            if lists.contains(listed, None, value.value) is False:
                 self.session.add("code-invalid", f"Cette réponse n'est pas dans la liste {listed}.", value.place)
         elif kind == "choice" and value.type == "string":
             self.session.add(
                 "code-invalid", f"Une réponse codée, prise dans la liste {listed}, est attendue.", value.place
             )
 
-    def _own_list(self, ident: str) -> str:
-        """A canonical for a value set that the questionnaire contains."""
-        for each in self.questionnaire.get("contained", ()):
-            if each.get("id") == ident and each.get("resourceType") == "ValueSet":
-                canonical = f"{self.questionnaire.get('url', '')}#{ident}"
-                self.session.registry.add({**each, "id": canonical, "url": canonical.replace("#", "::")})
-                return canonical.replace("#", "::")
-        return ""
+    def _own_list(self, ident: str) -> tuple[Terminology, str]:
+        """A value set that the questionnaire contains: what knows it, and its name there; no name when there is none.
+
+        It is nobody else's: the registry, which others share, does not learn it.
+        """
+        found = (each for each in self.questionnaire.get("contained", ()) if each.get("id") == ident)
+        own = next((each for each in found if each.get("resourceType") == "ValueSet"), None)
+        if own is None:
+            return self.session.terminology, ""
+        name = f"{self.questionnaire.get('url', '')}::{ident}"
+        return BuiltIn(Registry([{**own, "url": name}], above=self.session.registry)), name
 
     def _limits(self, line: Line, value: Item) -> None:
         data = value.value
