@@ -6,6 +6,7 @@ from virage.core import db as database
 from virage.core.access import AllOf, AnyOf, Everything, Has, InPatient, Not, Nothing
 from virage.core.callers import system
 from virage.core.errors import VirageError
+from virage.core.fhir.search.errors import BadSearch
 from virage.core.fhir.search.plans import Query, Statement
 from virage.core.fhir.store import Store, space
 
@@ -159,6 +160,39 @@ def test_includes_both_ways(filled):
     ]
     page = filled.search("Patient", [("_id", "p1"), ("_revinclude", "Observation:subject")])
     assert {e.version.id for e in page.entries} == {"p1", "o1", "o2"}
+
+
+def test_what_an_address_designates_is_included_both_ways(filled):
+    url = "http://x.test/q"
+    for id_, version in (("q1", "1.0"), ("q2", "1.9"), ("q3", "1.10")):
+        asked = {"resourceType": "Questionnaire", "id": id_, "url": url, "version": version, "status": "active"}
+        filled.update(asked, by=BY)
+    for id_, named in (("r1", url), ("r2", f"{url}|1.9"), ("r3", f"{url}|7"), ("r4", "Questionnaire/q1")):
+        filled.update(
+            {"resourceType": "QuestionnaireResponse", "id": id_, "status": "completed", "questionnaire": named}, by=BY
+        )
+
+    def with_(type_, id_, *include, access=None):
+        page = filled.search(type_, [("_id", id_), include], access=access)
+        return [each.version.id for each in page.entries if each.mode == "include"]
+
+    forward = ("_include", "QuestionnaireResponse:questionnaire")
+    assert with_("QuestionnaireResponse", "r1", *forward) == ["q3"], "the latest: 1.10 comes after 1.9"
+    assert with_("QuestionnaireResponse", "r2", *forward) == ["q2"]
+    assert with_("QuestionnaireResponse", "r3", *forward) == []
+    assert with_("QuestionnaireResponse", "r4", *forward) == ["q1"]
+    assert with_("QuestionnaireResponse", "r1", "_include", "*") == ["q3"]
+    assert with_("QuestionnaireResponse", "r1", *forward, access=InPatient("p1")) == []
+    backward = ("_revinclude", "QuestionnaireResponse:questionnaire")
+    assert sorted(with_("Questionnaire", "q2", *backward)) == ["r1", "r2"]
+    assert sorted(with_("Questionnaire", "q1", *backward)) == ["r1", "r4"]
+    for query in (
+        ("QuestionnaireResponse", "questionnaire.title"),
+        ("Questionnaire", "_has:QuestionnaireResponse:questionnaire:status"),
+    ):
+        with pytest.raises(BadSearch) as refusal:
+            filled.search(query[0], [(query[1], "completed")])
+        assert refusal.value.code == "FHIR.SEARCH_UNSERVED"
 
 
 def test_access_rules_limit_matches_includes_and_totals(filled):

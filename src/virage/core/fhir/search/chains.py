@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from virage.core import db
 from virage.core.access import Filter
 from virage.core.fhir.index import aliases_of, keys, param_of, params_of, paths, patient_params
+from virage.core.fhir.search import canonicals
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.context import BUCKET, Context, has
 from virage.core.fhir.search.errors import BadSearch, TooDear
@@ -90,6 +91,7 @@ def through(
     if param is None or param.type != "reference":
         return None
     _check_depth(depth)
+    _by_id(scene, type_, code, head)
     context = Context(scene.space, type_, param)
     found: list[Sql] = []
     known = False
@@ -162,6 +164,7 @@ def reverse(scene: Scene, type_: str, far: str, code: str, rest: str, value: str
     if param is None or param.type != "reference":
         return None
     _check_depth(depth)
+    _by_id(scene, far, code, "_has")
     if param.targets and type_ not in param.targets:
         raise BadSearch(f"« {far}:{code} » ne désigne pas de {type_}.", code="FHIR.SEARCH_PARAM", path="_has")
     inner = scene.inner(far, rest, value, depth + 1)
@@ -192,6 +195,17 @@ def _referred_to(scene: Scene, type_: str, far: str, code: str, inner: list[Sql]
         if target and target[0] == type_
     }
     return named(scene.space, type_, wanted)
+
+
+def _by_id(scene: Scene, type_: str, code: str, name: str) -> None:
+    """Raises BadSearch for a parameter that designates by address: what stands at an address is not one row."""
+    if canonicals.targets(scene.space, type_, code):
+        raise BadSearch(
+            f"« {type_}:{code} » désigne par une adresse (canonical), qui ne s'enchaîne pas ici : cherchez d'abord ce qu'elle "
+            "désigne, puis donnez son « url », ou demandez-le avec _include.",
+            code="FHIR.SEARCH_UNSERVED",
+            path=name,
+        )
 
 
 def _check_depth(depth: int) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 from virage.core import db
 from virage.core.access import Everything, Filter
-from virage.core.fhir.index import forms, param_of, params_of, paths, remembered
+from virage.core.fhir.index import forms, keys, param_of, params_of, paths, remembered
+from virage.core.fhir.search import canonicals
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.conditions import target_keys
 from virage.core.fhir.search.context import Context, has
@@ -54,18 +55,25 @@ def included(space: Space, matches: list[Entry], asked: list[Include], rule: Fil
 
 def _forward(space: Space, asked: Include, versions: Iterable[Version], rule: Filter) -> list[Version]:
     wanted: dict[tuple[str, str], None] = {}
+    addresses: dict[str, None] = {}
+    types: dict[str, None] = {}
     for version in versions:
         if asked.source not in ("*", version.type):
             continue
+        by_address = canonicals.targets(space.code, version.type, asked.param)
+        types |= dict.fromkeys(each for each in by_address if asked.target in ("", each))
         for path in reference_paths(space.code, version.type, asked.param):
             for value in paths.values(path, version.resource):
                 target = referred(value)
                 if target and asked.target in ("", target[0]):
                     wanted[target] = None
+                elif by_address and path.type == "canonical" and type(value) is str and not target:
+                    addresses[value] = None
+    named = canonicals.designated(space, addresses, types, rule, MAX_INCLUDED) if addresses else []
     if not wanted:
-        return []
+        return named
     found = read_many(space, wanted)
-    kept = [found[key] for key in wanted if key in found]
+    kept = [*named, *(found[key] for key in wanted if key in found)]
     if isinstance(rule, Everything):
         return kept
     from virage.core.fhir.search.facts import facts
@@ -135,6 +143,7 @@ def _pointing(space: Space, source: str, asked: Include, versions: list[Version]
     params = params_of(space.code, source)
     names = [name for name, each in params.items() if each.type == "reference"] if asked.param == "*" else [asked.param]
     tokens = []
+    addressed = set()
     for name in names:
         param = param_of(space.code, source, name)
         if param is None or param.type != "reference":
@@ -144,10 +153,28 @@ def _pointing(space: Space, source: str, asked: Include, versions: list[Version]
         for version in versions:
             if asked.target in ("", version.type) and (not targets or version.type in targets):
                 tokens += target_keys(context, version.type, version.id)
+                if version.type in canonicals.targets(space.code, source, name):
+                    addressed |= set(canonicals.names(version))
+        tokens += context.tokens(*map(keys.address, addressed))
     condition = assemble([has(tokens), access_condition(rule, space.code, source)])
     if condition is FALSE:
         return []
     statement = Query(space.code, (places.type_code(source),), condition).page(MAX_INCLUDED + 1, None)
     with db.cursor() as cursor:
         cursor.execute(statement.text, statement.values)
-        return [version_of(row[:6]) for row in cursor]
+        found = [version_of(row[:6]) for row in cursor]
+    if not addressed:
+        return found
+    # An address with a version is also indexed without it: what names another version was found too.
+    known = {(version.type, version.id) for version in versions}
+    ways = [path for name in names for path in reference_paths(space.code, source, name)]
+    return [
+        each
+        for each in found
+        if any(_points(value, known, addressed) for way in ways for value in paths.values(way, each.resource))
+    ]
+
+
+def _points(value: Any, known: set[tuple[str, str]], addressed: set[str]) -> bool:
+    target = referred(value)
+    return target in known if target else type(value) is str and value in addressed

@@ -46,7 +46,7 @@ def split(canonical: str) -> tuple[str, str]:
     return url.partition("#")[0], version
 
 
-def _age(version: str) -> tuple[Any, ...]:
+def age(version: str) -> tuple[Any, ...]:
     """Sorts versions: numbers by value, and a pre-release (`1.0.0-ballot`) before its release."""
     main, dash, _ = version.partition("-")
     return (tuple(int(each) for each in _NUMBER.findall(main)), not dash, version)
@@ -97,9 +97,9 @@ class Registry:
                     return exact
                 starts = [each for each in versions if each.startswith(version + ".")]
                 if starts:
-                    return versions[max(starts, key=_age)]
+                    return versions[max(starts, key=age)]
             else:
-                return versions[max(versions, key=_age)]
+                return versions[max(versions, key=age)]
         if self._above is not None:
             found = self._above.find(kind, canonical)
             if found is not None:
