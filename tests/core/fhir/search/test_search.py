@@ -6,6 +6,7 @@ from virage.core import db as database
 from virage.core.access import AllOf, AnyOf, Everything, Has, InPatient, Not, Nothing
 from virage.core.callers import system
 from virage.core.errors import VirageError
+from virage.core.fhir.search import plans
 from virage.core.fhir.search.errors import BadSearch
 from virage.core.fhir.search.plans import Query, Statement
 from virage.core.fhir.store import Store, space
@@ -146,6 +147,26 @@ def test_pages_put_together_are_the_whole(filled, sort, query):
     assert pages == whole
     if sort == "-date" and not query:
         assert whole == ["o4", "o3", "o2", "o1"]
+
+
+@pytest.mark.parametrize("near", [0, 1, 3, 1000])
+def test_dates_near_and_far_give_the_same_pages(filled, monkeypatch, near):
+    """Whether the walk fills the page, ends before, or finds nothing."""
+    monkeypatch.setattr(plans, "_NEAR", near)
+    monkeypatch.setattr(plans, "_NEAR_EACH", 0)
+    for query in (
+        [("date", "ge1900")],
+        [("date", "ge1900"), ("date", "lt2100")],
+        [("date", "ge1900"), ("status:not", "x")],
+    ):
+        seen, cursor = [], None
+        while True:
+            page = filled.search("Observation", query, count=2, cursor=cursor)
+            seen += [version.id for version in page.matches]
+            cursor = page.next
+            if cursor is None:
+                break
+        assert sorted(seen) == ["o1", "o2", "o3", "o4"], query
 
 
 def test_includes_both_ways(filled):

@@ -6,12 +6,15 @@ from typing import Any
 from virage.core.fhir.index import keys
 from virage.core.fhir.search.context import BUCKET, ROW_BUCKET
 from virage.core.fhir.search.sorting import SortKey
-from virage.core.fhir.search.sql import Sql
+from virage.core.fhir.search.sql import TRUE, Rows, Sql
 from virage.core.fhir.store.writing import now
 
 SELECTED = "r.type, r.id, r.version, r.updated, r.body, r.compartment, r.rid"
 _SETTLED = 60_000_000
 """How long (µs) a write may take from its time to its commit without disturbing the pages of others."""
+_NEAR = 4000
+_NEAR_EACH = 100
+"""Dates walked through at most before an index is asked: in all, and for each row of a large page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,40 @@ class Query:
             " ORDER BY r.compartment + 0, r.rid + 0 LIMIT %s"
         )
         found = f"SELECT p.compartment, p.rid FROM unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL ({inner}) p LIMIT %s"
+        values = [buckets, *values, limit, limit]
+        if self.condition.rows is not None:
+            found, values = self._unless_near(self.condition.rows, found, values, limit, after)
         return Statement(
             f"SELECT {SELECTED} FROM ({found}) k JOIN fhir_resource r ON r.compartment = k.compartment AND r.rid = k.rid"
             " ORDER BY r.compartment, r.rid",
-            [buckets, *values, limit, limit],
+            values,
+        )
+
+    def _unless_near(
+        self, rows: Rows, found: str, values: list[Any], limit: int, after: list[Any] | None
+    ) -> tuple[str, list[Any]]:
+        """What is found, unless the next dates in the order of the page fill it already.
+
+        A wide range of dates holds for more rows the more there are, and all of a bucket would be sorted to keep a few. Where it holds
+        for so many, the page is full after a short walk; where it does not, few are left to be looked up.
+        """
+        near = max(_NEAR, _NEAR_EACH * limit)
+        beyond, start = ("WHERE (compartment, rid) > (%s, %s) ", after) if after else ("", [])
+        window = f"SELECT compartment, rid, k, low, high FROM fhir_date {beyond}ORDER BY compartment, rid LIMIT %s"
+        rest, given = "", rows.rest.values
+        if rows.rest is not TRUE:
+            rest = (
+                " AND EXISTS (SELECT FROM fhir_resource r WHERE r.compartment = x.compartment AND r.rid = x.rid"
+                f" AND {_bound(rows.rest, ROW_BUCKET)} OFFSET 0)"
+            )
+        walk = (
+            f"SELECT x.compartment, x.rid FROM ({window}) x WHERE x.k = (%s::bigint | {ROW_BUCKET.replace('r.', 'x.')})"
+            f" AND {rows.text}{rest} GROUP BY x.compartment, x.rid ORDER BY x.compartment, x.rid LIMIT %s"
+        )
+        return (
+            f"WITH walk AS MATERIALIZED ({walk}) SELECT compartment, rid FROM walk WHERE (SELECT count(*) FROM walk) >= %s"
+            f" UNION ALL SELECT compartment, rid FROM ({found}) whole WHERE (SELECT count(*) FROM walk) < %s",
+            [*start, near, rows.key, *rows.values, *given, limit, limit, *values, limit],
         )
 
     def keys(self, limit: int) -> Statement:
