@@ -6,7 +6,7 @@ from virage.core import db as database
 from virage.core.access import AllOf, AnyOf, Everything, Has, InPatient, Not, Nothing
 from virage.core.callers import system
 from virage.core.errors import VirageError
-from virage.core.fhir.search import plans
+from virage.core.fhir.search import ahead
 from virage.core.fhir.search.errors import BadSearch
 from virage.core.fhir.search.plans import Query, Statement
 from virage.core.fhir.store import Store, space
@@ -150,15 +150,21 @@ def test_pages_put_together_are_the_whole(filled, sort, query):
 
 
 @pytest.mark.parametrize("near", [0, 1, 3, 1000])
-def test_dates_near_and_far_give_the_same_pages(filled, monkeypatch, near):
-    """Whether the walk fills the page, ends before, or finds nothing."""
-    monkeypatch.setattr(plans, "_NEAR", near)
-    monkeypatch.setattr(plans, "_NEAR_EACH", 0)
+def test_pages_near_and_far_are_the_same(filled, monkeypatch, near):
+    """Whether the walk, or the sample of dates, fills the page, ends before, or finds nothing."""
+    for kind in ahead.WALKED:
+        monkeypatch.setitem(ahead.WALKED, kind, near)
+    monkeypatch.setattr(ahead, "_SAMPLE", near)
     for query in (
         [("date", "ge1900")],
         [("date", "ge1900"), ("date", "lt2100")],
         [("date", "ge1900"), ("status:not", "x")],
+        [("status", "final,amended,preliminary")],
+        [("date", "ge1900"), ("_sort", "-date")],
+        [("date", "ge1900"), ("_sort", "date")],
+        [("status:not", "x"), ("_sort", "-date")],
     ):
+        whole = [version.id for version in filled.search("Observation", query, count=50).matches]
         seen, cursor = [], None
         while True:
             page = filled.search("Observation", query, count=2, cursor=cursor)
@@ -166,7 +172,9 @@ def test_dates_near_and_far_give_the_same_pages(filled, monkeypatch, near):
             cursor = page.next
             if cursor is None:
                 break
-        assert sorted(seen) == ["o1", "o2", "o3", "o4"], query
+        assert seen == whole, query
+        if query[0][0] == "date":
+            assert sorted(seen) == ["o1", "o2", "o3", "o4"], query
 
 
 def test_includes_both_ways(filled):

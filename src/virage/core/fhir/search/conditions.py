@@ -12,7 +12,7 @@ from virage.core.fhir.index.strings import after, fold, words
 from virage.core.fhir.search import vocabulary
 from virage.core.fhir.search.context import Context, bars, has, row_exists, split, unescape
 from virage.core.fhir.search.errors import await_revision, bad_modifier, bad_value
-from virage.core.fhir.search.sql import FALSE, TRUE, Rows, Sql, every, no, some
+from virage.core.fhir.search.sql import FALSE, Sql, every, no, some
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
@@ -232,12 +232,9 @@ def date(context: Context, value: str, modifier: str, now: int) -> Sql:
             window.update(calendar.forms_within(*bounds))
             if len(alternatives) == 1 and context.is_single:
                 span = (context.keys, *bounds)
-    condition, values = _either(checks)
-    found = row_exists(context, "date", condition, values)
+    found = row_exists(context, "date", *_either(checks))
     tokens = tuple(context.tokens(*sorted(window))) if window else ()
-    own = context.row_keys()
-    rows = Rows(own[0], condition, values, TRUE) if len(own) == 1 else None
-    return Sql(found.text, found.values, found.kind, tokens, span, rows=rows)
+    return Sql(found.text, found.values, found.kind, tokens, span)
 
 
 def updated(value: str, modifier: str, now: int) -> Sql:

@@ -1,7 +1,6 @@
 """Which condition leads a query, and which are checked on the rows that it finds. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.search.context import has
@@ -26,12 +25,7 @@ def assemble(parts: Iterable[Sql], placed: bool = False) -> Sql:
         ahead = [part.lead for part in kept if part.kind == lead and part.lead is not None]
         if ahead:
             return every([*ahead, *(fenced(part) for part in kept)])
-    whole = every([fenced(part, lead) for part in kept])
-    first = next((part for part in kept if part.rows is not None), None) if lead == "date" else None
-    if first is None or first.rows is None:
-        return whole
-    rest = every([fenced(part) for part in kept if part is not first])
-    return replace(whole, rows=replace(first.rows, rest=rest))
+    return every([fenced(part, lead) for part in kept])
 
 
 def either(alternatives: list[list[Sql]]) -> Sql:

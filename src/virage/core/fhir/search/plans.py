@@ -4,17 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from virage.core.fhir.index import keys
+from virage.core.fhir.search import ahead
 from virage.core.fhir.search.context import BUCKET, ROW_BUCKET
 from virage.core.fhir.search.sorting import SortKey
-from virage.core.fhir.search.sql import TRUE, Rows, Sql
+from virage.core.fhir.search.sql import Sql
 from virage.core.fhir.store.writing import now
 
 SELECTED = "r.type, r.id, r.version, r.updated, r.body, r.compartment, r.rid"
 _SETTLED = 60_000_000
 """How long (µs) a write may take from its time to its commit without disturbing the pages of others."""
-_NEAR = 4000
-_NEAR_EACH = 100
-"""Dates walked through at most before an index is asked: in all, and for each row of a large page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,10 @@ def _bound(part: Sql, bucket: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to look for: a condition, perhaps confined to one compartment or to some rows."""
+    """What to look for: a condition, perhaps confined to one compartment or to some rows.
+
+    `checks` is the same condition with nothing that leads, for rows that come in another way; None when only the condition is known.
+    """
 
     space: int
     types: tuple[int, ...]
@@ -39,6 +40,7 @@ class Query:
     compartment: int | None = None
     rows: tuple[tuple[int, int], ...] | None = None
     sort: tuple[SortKey, ...] = ()
+    checks: Sql | None = None
 
     @property
     def cursor_kinds(self) -> list[type | tuple[type, ...]]:
@@ -111,40 +113,16 @@ class Query:
             " ORDER BY r.compartment + 0, r.rid + 0 LIMIT %s"
         )
         found = f"SELECT p.compartment, p.rid FROM unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL ({inner}) p LIMIT %s"
-        values = [buckets, *values, limit, limit]
-        if self.condition.rows is not None:
-            found, values = self._unless_near(self.condition.rows, found, values, limit, after)
+        first, values = "", [buckets, *values, limit, limit]
+        if self.checks is not None and self.condition.kind in ahead.WALKED:
+            rows = ahead.WALKED[self.condition.kind]
+            first, found, values = ahead.walked(
+                self.space, self.types, self.checks, rows, limit, after, (found, values)
+            )
         return Statement(
-            f"SELECT {SELECTED} FROM ({found}) k JOIN fhir_resource r ON r.compartment = k.compartment AND r.rid = k.rid"
+            f"{first}SELECT {SELECTED} FROM ({found}) k JOIN fhir_resource r ON r.compartment = k.compartment AND r.rid = k.rid"
             " ORDER BY r.compartment, r.rid",
             values,
-        )
-
-    def _unless_near(
-        self, rows: Rows, found: str, values: list[Any], limit: int, after: list[Any] | None
-    ) -> tuple[str, list[Any]]:
-        """What is found, unless the next dates in the order of the page fill it already.
-
-        A wide range of dates holds for more rows the more there are, and all of a bucket would be sorted to keep a few. Where it holds
-        for so many, the page is full after a short walk; where it does not, few are left to be looked up.
-        """
-        near = max(_NEAR, _NEAR_EACH * limit)
-        beyond, start = ("WHERE (compartment, rid) > (%s, %s) ", after) if after else ("", [])
-        window = f"SELECT compartment, rid, k, low, high FROM fhir_date {beyond}ORDER BY compartment, rid LIMIT %s"
-        rest, given = "", rows.rest.values
-        if rows.rest is not TRUE:
-            rest = (
-                " AND EXISTS (SELECT FROM fhir_resource r WHERE r.compartment = x.compartment AND r.rid = x.rid"
-                f" AND {_bound(rows.rest, ROW_BUCKET)} OFFSET 0)"
-            )
-        walk = (
-            f"SELECT x.compartment, x.rid FROM ({window}) x WHERE x.k = (%s::bigint | {ROW_BUCKET.replace('r.', 'x.')})"
-            f" AND {rows.text}{rest} GROUP BY x.compartment, x.rid ORDER BY x.compartment, x.rid LIMIT %s"
-        )
-        return (
-            f"WITH walk AS MATERIALIZED ({walk}) SELECT compartment, rid FROM walk WHERE (SELECT count(*) FROM walk) >= %s"
-            f" UNION ALL SELECT compartment, rid FROM ({found}) whole WHERE (SELECT count(*) FROM walk) < %s",
-            [*start, near, rows.key, *rows.values, *given, limit, limit, *values, limit],
         )
 
     def keys(self, limit: int) -> Statement:
@@ -211,17 +189,37 @@ class Query:
             column_values += key.values
         source, values = self.matching(", ".join(columns), column_values)
         where = ""
+        given: list[Any] = []
         if after:
             text, given = _later(self.sort, after)
             where = f" WHERE {text}"
-            values += given
+        source, values = f"SELECT m.* FROM ({source}) m{where}", [*values, *given]
+        first = ""
+        if self.checks is not None and self._dated:
+            first, near, ahead_values, near_values = ahead.by_date(
+                self.sort[0], self.checks, list(keys.ORDERED), limit, after, (where, given)
+            )
+            source = f"SELECT * FROM ({near}) n UNION ALL SELECT * FROM ({source}) f WHERE NOT EXISTS (SELECT FROM cut)"
+            values = [*ahead_values, *near_values, *values]
         order = ", ".join(f"m.s{place}{' DESC' if key.descending else ''}" for place, key in enumerate(self.sort))
-        found = f"SELECT m.* FROM ({source}) m{where} ORDER BY {order}, m.compartment, m.rid LIMIT %s"
+        found = f"SELECT m.* FROM ({source}) m ORDER BY {order}, m.compartment, m.rid LIMIT %s"
         sorts = ", ".join(f"m.s{place}" for place in range(len(self.sort)))
         return Statement(
-            f"SELECT {SELECTED}, {sorts} FROM ({found}) m JOIN fhir_resource r"
+            f"{first}SELECT {SELECTED}, {sorts} FROM ({found}) m JOIN fhir_resource r"
             f" ON r.compartment = m.compartment AND r.rid = m.rid ORDER BY {order}, r.compartment, r.rid",
             [*values, limit],
+        )
+
+    @property
+    def _dated(self) -> bool:
+        """Whether the page may be read down the index of dates."""
+        return (
+            len(self.sort) == 1
+            and self.sort[0].row_key is not None
+            and len(self.types) == 1
+            and self.compartment is None
+            and self.rows is None
+            and self.condition.kind in ahead.SORTED_KINDS
         )
 
     def count(self) -> Statement:

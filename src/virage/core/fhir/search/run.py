@@ -106,12 +106,14 @@ def _one_type(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[C
     compiled = Compiler(space.code, now(), rule).compile(type_, asked.conditions)
     rows = rows_of(space, type_, compiled.ids)
     placed = rows is not None or compiled.compartment is not None
-    condition = assemble([*compiled.parts, access_condition(rule, space.code, type_)], placed)
+    parts = [*compiled.parts, access_condition(rule, space.code, type_)]
+    condition = assemble(parts, placed)
     if condition is FALSE or rows == ():
         return compiled, None
     compartment = compiled.compartment if rows is None else None
     sort = sort_keys(space.code, type_, asked.sort, asked.conditions)
-    return compiled, Query(space.code, (code,), condition, compartment, rows, sort)
+    checks = None if placed else assemble(parts, placed=True)
+    return compiled, Query(space.code, (code,), condition, compartment, rows, sort, checks)
 
 
 def _asked(params: list[tuple[str, str]], count: int | None, total: bool | str | None, sort: str | None) -> Request:

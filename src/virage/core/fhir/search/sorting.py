@@ -28,13 +28,17 @@ _TEXT_OF = {
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """An expression on `r`, its direction, its SQL type and the Python type of its values."""
+    """An expression on `r`, its direction, its SQL type and the Python type of its values.
+
+    `row_key`, without bucket: the values are those of the rows of dates under this one key.
+    """
 
     text: str
     values: tuple[Any, ...]
     descending: bool
     cast: str
     kind: type | tuple[type, ...]
+    row_key: int | None = None
 
 
 def sort_keys(
@@ -76,7 +80,7 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
         if param.type == "date":
             last = EARLIEST - 1 if descending else LATEST + 1
             text = f"coalesce((SELECT {pick}(t.low) FROM fhir_date t WHERE {row}), {last})"
-            return SortKey(text, (key,), descending, "bigint", int)
+            return SortKey(text, (key,), descending, "bigint", int, key[0] if len(key) == 1 else None)
         if param.type in ("string", "uri"):
             last_text = "''" if descending else f"'{_LAST}'"
             text = f'coalesce((SELECT {pick}(t.folded) FROM fhir_string t WHERE {row}), {last_text} COLLATE "C")'

@@ -11,23 +11,12 @@ FENCE = "{f}"
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """A condition said of one row `x` of the dates: its key without bucket, what it meets; `rest` is what else the resource meets."""
-
-    key: int
-    text: str
-    values: tuple[Any, ...]
-    rest: "Sql"
-
-
-@dataclass(frozen=True, slots=True)
 class Sql:
     """A condition on the row `r` of a resource.
 
     `kind` is one of LEADS when an index can find the rows for which it holds, "" when it can only be checked. `window` are the
     tokens of which a row that meets a condition on dates holds one at least; `span` says the same, for a date that has one value
-    at most, by the keys of its parameter and the range in which it begins. `lead` is what to add when this condition leads. `rows`
-    says the same as the condition, of dates.
+    at most, by the keys of its parameter and the range in which it begins. `lead` is what to add when this condition leads.
     """
 
     text: str
@@ -36,7 +25,6 @@ class Sql:
     window: tuple[int, ...] = ()
     span: tuple[tuple[int, ...], int | None, int | None] | None = None
     lead: "Sql | None" = None
-    rows: Rows | None = None
 
     @property
     def selective(self) -> bool:
@@ -88,4 +76,4 @@ def fenced(part: Sql, lead: str = "") -> Sql:
     if part is TRUE or part is FALSE:
         return part
     up = "" if lead and part.kind == lead else " OFFSET 0"
-    return Sql(part.text.replace(FENCE, up), part.values, part.kind, part.window, part.span, part.lead, part.rows)
+    return Sql(part.text.replace(FENCE, up), part.values, part.kind, part.window, part.span, part.lead)

@@ -1,0 +1,87 @@
+"""Looking ahead where many rows match: the page is there before all matches were gathered. Pure.
+
+Each is one statement with the plan that gathers: PostgreSQL does not begin it when what was looked at first has filled the page.
+"""
+
+from typing import Any
+
+from virage.core.fhir.search.context import BUCKET, ROW_BUCKET
+from virage.core.fhir.search.sorting import SortKey
+from virage.core.fhir.search.sql import Sql
+
+# How many rows are looked at, in the order of pages, by what leads. Few for tokens, of which most find few rows in a bucket.
+WALKED = {"date": 400, "number": 400, "token": 150}
+
+# The latest of each of these buckets give the time from which the page can be.
+SORTED_KINDS = ("", "token", "date", "number")
+_SAMPLED = 16
+_SAMPLE = 40
+
+
+def walked(
+    space: int,
+    types: tuple[int, ...],
+    checks: Sql,
+    rows: int,
+    limit: int,
+    after: list[Any] | None,
+    found: tuple[str, list[Any]],
+) -> tuple[str, str, list[Any]]:
+    """What comes before the statement, the (compartment, rid) of its page, and the values of both.
+
+    Those of the first `rows` that meet the checks, when they fill the page; otherwise `found`.
+    """
+    where = " WHERE (w.compartment, w.rid) > (%s, %s)" if after else ""
+    sought = f"SELECT w.* FROM fhir_resource w{where} ORDER BY w.compartment, w.rid LIMIT %s"
+    text = checks.text.replace(BUCKET, ROW_BUCKET)
+    first = (
+        f"WITH w AS MATERIALIZED (SELECT r.compartment, r.rid FROM ({sought}) r WHERE r.space = %s AND r.type = ANY(%s)"
+        f" AND r.tokens IS NOT NULL AND {text} ORDER BY r.compartment, r.rid LIMIT %s) "
+    )
+    values = [*(after or ()), rows, space, list(types), *checks.values, limit]
+    source, given = found
+    either = (
+        "SELECT * FROM w WHERE (SELECT count(*) FROM w) >= %s"
+        f" UNION ALL SELECT * FROM ({source}) f WHERE (SELECT count(*) FROM w) < %s"
+    )
+    return first, either, [*values, limit, *given, limit]
+
+
+def by_date(
+    key: SortKey, checks: Sql, buckets: list[int], limit: int, after: list[Any] | None, later: tuple[str, list[Any]]
+) -> tuple[str, str, list[Any], list[Any]]:
+    """What comes before the statement, the matches among which the page is, and the values of each.
+
+    Any `limit` matches tell how far the page can reach: the worst of them is the limit. So a sample of the first dates does,
+    and what reaches the limit is read down the index of dates. No row comes when the sample is too small (`cut` is empty).
+    `later` is the condition on `m` of coming after the cursor, with its values.
+    """
+    order, sign, back = ("DESC", ">=", "<=") if key.descending else ("ASC", "<=", ">=")
+    bound = f" AND x.low {back} %s" if after else ""
+    past = after[:1] if after else []
+    text = checks.text.replace(BUCKET, "b.n")
+
+    def near(reach: str) -> str:
+        # The sort value of a resource is the low end of one of its dates; several may be met. The fence keeps each row's
+        # checks behind its date.
+        return (
+            f"SELECT DISTINCT m.* FROM (SELECT r.compartment, r.rid, {key.text.replace(BUCKET, 'b.n')} AS s0"
+            " FROM unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL (SELECT x.compartment, x.rid FROM fhir_date x"
+            f" WHERE x.k = (%s::bigint | b.n){bound}{reach}) d CROSS JOIN LATERAL (SELECT r.* FROM fhir_resource r"
+            " WHERE r.compartment = d.compartment AND r.rid = d.rid OFFSET 0) r"
+            f" WHERE r.tokens IS NOT NULL AND {text}) m{later[0]}"
+        )
+
+    def values(among: list[int], *reach: int) -> list[Any]:
+        return [*key.values, among, key.row_key, *past, *reach, *checks.values, *later[1]]
+
+    first = (
+        f"WITH seed AS MATERIALIZED ({near(f' ORDER BY x.low {order} LIMIT %s')}),"
+        f" cut AS MATERIALIZED (SELECT s0 FROM seed ORDER BY s0 {order} OFFSET %s LIMIT 1) "
+    )
+    return (
+        first,
+        near(f" AND x.low {sign} (SELECT s0 FROM cut) OFFSET 0"),
+        [*values(buckets[:: len(buckets) // _SAMPLED], _SAMPLE), limit - 1],
+        values(buckets),
+    )
