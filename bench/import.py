@@ -129,8 +129,7 @@ def main() -> None:
         told = ask("POST", "$import", stream=lines(first, asked.file))
         status = told.headers["Content-Location"].partition("?")[2]
         before = (time.process_time(), {pid: seconds(pid) for pid in below(server)})
-        pool = preparing._children._pool
-        young = {pid: seconds(pid) for pid in (pool._processes if pool else ())}
+        young = {pid: seconds(pid) for pid in preparing._children.pids}
         began = time.perf_counter()
         while importing.run(status.partition("job=")[2]):
             pass
@@ -138,8 +137,7 @@ def main() -> None:
         counted = json.loads(ask("GET", "$import-status", status).body)["extension"]
         assert counted["written"] == asked.file, counted
         done += asked.file
-        pool = preparing._children._pool
-        children = list(pool._processes) if pool else []
+        children = preparing._children.pids
         one = 1e6 / asked.file
         figure = {
             "stored": done,

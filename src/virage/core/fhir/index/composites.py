@@ -12,7 +12,7 @@ from typing import Any
 from virage.core.fhir import definitions, json
 from virage.core.fhir.definitions import SearchParam
 from virage.core.fhir.index import forms, keys, paths
-from virage.core.fhir.index.recent import LONGEST, Recent
+from virage.core.fhir.recent import LONGEST, Recent
 
 ROWS = frozenset(["date", "string", "number", "quantity"])
 _SEPARATOR = "\x1f"

@@ -14,8 +14,8 @@ from virage.core.fhir import definitions, json
 from virage.core.fhir.definitions import SearchParam
 from virage.core.fhir.index import calendar, composites, forms, keys, pairs, paths, positions, prose
 from virage.core.fhir.index.aliases import Alias, widely
-from virage.core.fhir.index.recent import LONGEST, Recent
 from virage.core.fhir.index.strings import fold, words
+from virage.core.fhir.recent import LONGEST, Recent
 
 MASK = keys.MASK
 _PRESENT = keys.value_hash(keys.present())
@@ -91,15 +91,19 @@ class _Node:
 class _Field:
     """A JSON property where some parameter looks, by one way or by several that keep different values."""
 
-    __slots__ = ("name", "recent", "ways")
+    __slots__ = ("name", "prose", "recent", "ways")
 
     def __init__(self, name: str, ways: list[tuple[paths.Step, _Node]]) -> None:
         self.name = name
         self.ways = tuple((step.where, step.target, step.first, node) for step, node in ways)
+        self.prose: Leaf | None = None
+        """Takes the words that people read in the property, at the top of a resource."""
         self.recent: Recent[Entries] | None = Recent() if all(node.repeated for _, node in ways) else None
 
     def take(self, found: Any, out: Entries) -> None:
         """Add the entries of the property's value."""
+        if self.prose is not None:
+            self.prose(found, out)
         for where, target, first, node in self.ways:
             if type(found) is list:
                 for item in found[:1] if first else found:
@@ -300,17 +304,31 @@ def _position_leaf(key: int) -> Leaf:
     return leaf
 
 
-def _prose_leaf(space: int, type_: str) -> Leaf:
-    text_key, content_key = (keys.param_hash(space, type_, each) for each in (prose.TEXT, prose.CONTENT))
+def _prose_leaf(key: int, below: str) -> Leaf:
+    """For a property of which `prose.read` says `below`."""
+
+    def leaf(value: Any, out: Entries) -> None:
+        found: list[str] = []
+        prose.gather(value, below, found)
+        for text in found:
+            out.tokens.update((key ^ hashed) & MASK for hashed in prose.hashes(text))
+
+    return leaf
+
+
+def _properties_leaf(leaves: dict[str, Leaf]) -> Leaf:
+    """For the properties where no parameter looks."""
 
     def leaf(resource: Any, out: Entries) -> None:
-        add = out.tokens.add
-        for text in prose.texts(resource, type_):
-            for hashed in prose.hashes(text):
-                add((content_key ^ hashed) & MASK)
-        if "text" in resource:
-            for hashed in prose.hashes(prose.narrative(resource)):
-                add((text_key ^ hashed) & MASK)
+        for name in leaves.keys() & resource.keys():
+            leaves[name](resource[name], out)
+
+    return leaf
+
+
+def _narrative_leaf(key: int) -> Leaf:
+    def leaf(resource: Any, out: Entries) -> None:
+        out.tokens.update((key ^ hashed) & MASK for hashed in prose.hashes(prose.narrative(resource)))
 
     return leaf
 
@@ -415,10 +433,10 @@ class Indexer:
                 leaf = bind(space, type_, param, path, ranks.get(param.code), key)
                 if leaf is not None:
                     self._root.add(path, leaf)
-        if not all(param.key for param in params):
-            self._whole.append((frozenset(), _prose_leaf(space, type_)))
         self._root.freeze()
         self._filed.freeze()
+        if not all(param.key for param in params):
+            self._add_prose(space, type_)
 
     def _add_composite(self, type_: str, param: SearchParam, key: int) -> None:
         try:
@@ -433,6 +451,15 @@ class Indexer:
                 self._root.add(plan.base, _composite_leaf(plan, key))
             else:
                 self._whole.append((plan.gate, _composite_leaf(plan, key)))
+
+    def _add_prose(self, space: int, type_: str) -> None:
+        """Take words together with the parameters of a property, so that they are remembered together."""
+        content = keys.param_hash(space, type_, prose.CONTENT)
+        leaves = {name: _prose_leaf(content, below) for name, below in prose.read(type_).items()}
+        for each in self._root.fields:
+            each.prose = leaves.pop(each.name, None)
+        self._whole.append((frozenset(leaves), _properties_leaf(leaves)))
+        self._whole.append((frozenset(["text"]), _narrative_leaf(keys.param_hash(space, type_, prose.TEXT))))
 
     def filed(self, resource: dict[str, Any]) -> list[str]:
         """The references that may put it in a patient's compartment, as they are written, the most significant first."""

@@ -7,7 +7,7 @@ written and by its stem without accents, so that whoever leaves accents out find
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -135,8 +135,8 @@ def narrative(resource: Mapping[str, Any]) -> str:
 
 
 @cache
-def _read(type_: str) -> Mapping[str, str]:
-    """The properties of a type where there is something to read: "" for a text, or the type that it is in."""
+def read(type_: str) -> Mapping[str, str]:
+    """The properties of a type where there is something to read, the narrative left out: "" for a text, or the type that it is in."""
     found: dict[str, str] = {}
     for name, (element, ref) in definitions.element(type_).properties.items():
         if name == "id" or (type_, name) in _UNREAD or (name == "text" and type_ in definitions.resource_types()):
@@ -148,18 +148,17 @@ def _read(type_: str) -> Mapping[str, str]:
     return found
 
 
-def texts(resource: Mapping[str, Any], type_: str, depth: int = 0) -> Iterator[str]:
-    """Every text that people read in a resource, its narrative left out; those of contained resources too."""
-    known = _read(type_)
-    for name, value in resource.items():
-        below = known.get(name)
-        if below is None:
-            continue
-        for item in value if type(value) is list else (value,):
-            if not below:
-                if type(item) is str:
-                    yield item
-            elif type(item) is dict and depth < _DEEPEST:
-                kind = item.get("resourceType", "") if below in ("Resource", "DomainResource") else below
-                if below == kind or kind in definitions.resource_types():
-                    yield from texts(item, kind, depth + 1)
+def gather(value: Any, below: str, found: list[str], depth: int = 0) -> None:
+    """Add every text that people read in the value of a property; `below` is what `read` says of it."""
+    for item in value if type(value) is list else (value,):
+        if not below:
+            if type(item) is str:
+                found.append(item)
+        elif type(item) is dict and depth < _DEEPEST:
+            kind = item.get("resourceType", "") if below in ("Resource", "DomainResource") else below
+            if below == kind or kind in definitions.resource_types():
+                known = read(kind)
+                for name, inside in item.items():
+                    within = known.get(name)
+                    if within is not None:
+                        gather(inside, within, found, depth + 1)

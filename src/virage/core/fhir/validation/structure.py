@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from virage.core.fhir import definitions, narrative
+from virage.core.fhir import definitions, json, narrative
 from virage.core.fhir.definitions import ElementDef, TypeDef, TypeRef
+from virage.core.fhir.recent import LONGEST, Recent
 from virage.core.fhir.validation import primitives
 from virage.core.fhir.validation.report import Place, Report
 
@@ -22,6 +23,8 @@ _WALKS: dict[str, Walk] = {}
 # Types refer to each other: a walk is shown to other threads once all those that it leads to are whole.
 _MAKING: dict[str, Walk] = {}
 _making = threading.RLock()
+# Types whose values come again and again from one resource to the next.
+_REPEATED = frozenset({"CodeableConcept", "Coding", "Reference"})
 _HISTORY = r"(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 _RELATIVE = re.compile(rf"([A-Za-z]+)/([A-Za-z0-9\-.]{{1,64}}){_HISTORY}(?:#.+)?")
 _ABSOLUTE = re.compile(rf"https?://[^\s?#]+/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{{1,64}}){_HISTORY}(?:#.+)?")
@@ -207,8 +210,31 @@ def _handler(type_def: TypeDef, child: ElementDef, ref: TypeRef, name: str) -> H
         if allowed_codes is not None:
             special = _coded_walk(ref.code, allowed_codes)
     if special is not None:
-        return _many(special, shown) if child.is_list else _one(special, shown)
-    return _many_typed(target, shown) if child.is_list else _one_typed(target, shown)
+        handler = _many(special, shown) if child.is_list else _one(special, shown)
+    else:
+        handler = _many_typed(target, shown) if child.is_list else _one_typed(target, shown)
+    return _once(handler) if ref.code in _REPEATED else handler
+
+
+def _once(handler: Handler) -> Handler:
+    """The same for values that come again and again: one that was sound lately is not walked another time."""
+    sound: Recent[bool] = Recent()
+
+    def handle(item: Any, parent: dict[str, Any], place: Place, report: Report) -> None:
+        try:
+            mark = json.dumps(item)
+        except TypeError:  # no JSON could say it, or too deep: the walk tells
+            handler(item, parent, place, report)
+            return
+        if sound.get(mark):
+            return
+        before = len(report.issues)
+        handler(item, parent, place, report)
+        # What points at a contained resource is sound in its own resource only.
+        if len(report.issues) == before and len(mark) <= LONGEST and b'"#' not in mark:
+            sound.keep(mark, True)
+
+    return handle
 
 
 def _one(walk: Walk, name: str) -> Handler:

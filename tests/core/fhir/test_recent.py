@@ -1,11 +1,14 @@
-"""What the index remembers of earlier resources never shows in the entries of the next one."""
+"""What is remembered of earlier resources never shows in the entries or in the findings of the next one."""
+
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virage.core.fhir.index import aliases_of, params_of
+from virage.core.fhir import validation
+from virage.core.fhir.index import aliases_of, keys, params_of, prose
 from virage.core.fhir.index.plan import Indexer
-from virage.core.fhir.index.recent import Recent
+from virage.core.fhir.recent import Recent
 
 TEXTS = st.sampled_from(["a", "b", "é", "", "a b", "http://loinc.org", None, 1, True, []])
 CODINGS = st.fixed_dictionaries({}, optional={"system": TEXTS, "code": TEXTS, "display": TEXTS})
@@ -39,6 +42,14 @@ OBSERVATIONS = st.fixed_dictionaries(
         "valueCodeableConcept": CONCEPTS,
         "valueString": st.sampled_from(["a", "é"]),
         "component": st.lists(COMPONENTS, max_size=2),
+        "note": st.lists(st.fixed_dictionaries({"text": TEXTS}), max_size=2),
+        "contained": st.lists(
+            st.fixed_dictionaries(
+                {"resourceType": st.sampled_from(["Patient", "Device"]), "id": st.just("x")},
+                optional={"name": st.just([{"family": "a"}])},
+            ),
+            max_size=1,
+        ),
     },
 )
 
@@ -54,6 +65,43 @@ KEPT = fresh("Observation")
 def test_entries_do_not_depend_on_what_came_before(resources):
     for resource in resources:
         assert KEPT.index(resource) == fresh("Observation").index(resource)
+
+
+@given(OBSERVATIONS)
+def test_every_text_is_found_by_its_words_wherever_it_stands(resource):
+    read: list[str] = []
+    prose.gather(resource, "Observation", read)
+    key = keys.param_hash(0, "Observation", prose.CONTENT)
+
+    def tokens(texts):
+        return {(key ^ hashed) & keys.MASK for text in texts for hashed in prose.hashes(text)}
+
+    found = KEPT.index(resource).tokens
+    assert tokens(read) <= found
+    assert not (tokens(["a", "b", "é", "http://loinc.org", "kg"]) - tokens(read)) & found
+
+
+def told(resource):
+    return [(each.code, each.text, each.path, each.severity) for each in validation.check(resource)]
+
+
+@given(st.lists(OBSERVATIONS, min_size=1, max_size=4))
+def test_findings_do_not_depend_on_what_came_before(resources):
+    for resource in resources:
+        with patch.object(Recent, "get", return_value=None):
+            alone = told(resource)
+        assert told(resource) == alone
+        assert told(resource) == alone, "nor does a second look"
+
+
+def test_a_pointer_inside_is_sound_in_its_own_resource_only():
+    inside = {"contained": [{"resourceType": "Organization", "id": "o", "name": "O"}]}
+    patient = {"resourceType": "Patient", "managingOrganization": {"reference": "#o"}}
+    hidden = {"url": "http://example.org/e", "valueReference": {"reference": "#o"}}
+    within = {"resourceType": "Patient", "managingOrganization": {"display": "O", "extension": [hidden]}}
+    for each, path in ((patient, ""), (within, ".extension[0].value.ofType(Reference)")):
+        assert told({**each, **inside}) == []
+        assert [found[2] for found in told(each)] == [f"Patient.managingOrganization{path}"]
 
 
 def test_only_the_latest_keys_are_remembered():
