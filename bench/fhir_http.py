@@ -128,21 +128,22 @@ def exchange(link: socket.socket, request: bytes) -> int:
     return int(head[9:12])
 
 
-def http_client(port: int, requests: list[bytes], seconds: float, wanted: int, results: Any) -> None:
-    """One client: its latencies in seconds."""
+def http_client(port: int, requests: list[bytes], seconds: float, wanted: int, gate: Any, results: Any) -> None:
+    """One client: when it began and ended, its latencies in seconds."""
     link = socket.create_connection(("127.0.0.1", port))
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     draw = random.Random(os.getpid())
     latencies = []
-    end = time.perf_counter() + seconds
-    while (started := time.perf_counter()) < end:
+    gate.wait(60)
+    begun = time.perf_counter()
+    while (started := time.perf_counter()) < begun + seconds:
         status = exchange(link, draw.choice(requests))
         assert status == wanted, status
         latencies.append(time.perf_counter() - started)
-    results.put(latencies)
+    results.put((begun, time.perf_counter(), latencies))
 
 
-def insert_client(seconds: float, results: Any) -> None:
+def insert_client(seconds: float, gate: Any, results: Any) -> None:
     """One client of the database: the rows of a create, each table by one statement, sent together, one commit."""
     import django
 
@@ -157,8 +158,9 @@ def insert_client(seconds: float, results: Any) -> None:
     latencies = []
     with db.cursor() as cursor:
         cursor.execute("SELECT 1")
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    gate.wait(60)
+    begun = time.perf_counter()
+    while time.perf_counter() < begun + seconds:
         resource = observation(draw.randrange(10**6))
         ready, updated = prepare(here, resource, None, None), now()
         body = stamp(resource, ready.id, 1, updated)
@@ -176,27 +178,31 @@ def insert_client(seconds: float, results: Any) -> None:
                     cursor.execute(f"INSERT INTO {table} (compartment, rid, {columns}) VALUES {marks}", values)
             cursor.execute(f"{audit.INSERT} VALUES {audit.PLACEHOLDERS}", trace)
         latencies.append(time.perf_counter() - started)
-    results.put(latencies)
+    results.put((begun, time.perf_counter(), latencies))
 
 
 def measure(name: str, clients: int, seconds: float, work: Callable[..., None], *given: Any) -> dict[str, Any]:
     """Run `work` in as many processes; rate, p50 and p99 in milliseconds."""
     spawn = multiprocessing.get_context("spawn")
     results = spawn.Queue()
-    processes = [spawn.Process(target=work, args=(*given, results)) for _ in range(clients)]
+    # All begin together: a client that starts late would work alone, and its time count for nobody.
+    gate = spawn.Barrier(clients)
+    processes = [spawn.Process(target=work, args=(*given, gate, results)) for _ in range(clients)]
     for process in processes:
         process.start()
-    found = sorted(latency for _ in processes for latency in results.get(timeout=seconds + 60))
+    told = [results.get(timeout=seconds + 120) for _ in processes]
+    span = max(ended for _, ended, _ in told) - min(begun for begun, _, _ in told)
+    found = sorted(latency for _, _, latencies in told for latency in latencies)
     for process in processes:
         process.join()
-    told = {
+    row = {
         "name": name,
-        "rate": round(len(found) / seconds),
+        "rate": round(len(found) / span),
         "p50_ms": round(found[len(found) // 2] * 1000, 2),
         "p99_ms": round(found[int(len(found) * 0.99)] * 1000, 2),
     }
-    print(f"| {name} | {told['rate']} | {told['p50_ms']} | {told['p99_ms']} |", flush=True)
-    return told
+    print(f"| {name} | {row['rate']} | {row['p50_ms']} | {row['p99_ms']} |", flush=True)
+    return row
 
 
 def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
