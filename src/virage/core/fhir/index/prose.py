@@ -6,6 +6,7 @@ written and by its stem without accents, so that whoever leaves accents out find
 
 import html
 import re
+import threading
 import unicodedata
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -90,6 +91,7 @@ _EMPTY = frozenset(
 # Texts by their type that nobody reads.
 _UNREAD = frozenset([("Reference", "reference"), ("Coding", "version"), ("Quantity", "unit"), ("SampledData", "data")])
 _stemmer = snowballstemmer.stemmer("french")
+_stemming = threading.Lock()  # it keeps the word at hand in itself: two threads at once would cut each other's words
 
 
 def plain(text: str) -> str:
@@ -108,8 +110,9 @@ def stems(word: str) -> tuple[str, ...]:
         return ()
     if bare in _EMPTY:
         return ()
-    found = plain(_stemmer.stemWord(unicodedata.normalize("NFC", word)))
-    return (found,) if bare == word else tuple(dict.fromkeys((found, _stemmer.stemWord(bare))))
+    with _stemming:
+        found = plain(_stemmer.stemWord(unicodedata.normalize("NFC", word)))
+        return (found,) if bare == word else tuple(dict.fromkeys((found, _stemmer.stemWord(bare))))
 
 
 def words(text: str) -> list[str]:
