@@ -1,6 +1,6 @@
 """`python -m bench`: every measurement in one run, a table for people and a file for programs.
 
-    python -m bench [--quick] [--citizens N] [--rounds N] [--seconds N] [--only house,fhir_http,import,transactions,fhir_store]
+    python -m bench [--quick] [--citizens N] [--rounds N] [--seconds N] [--only house,fhir_http,import,transactions,fhir_store,operations]
 
 Each part is a script that runs alone too. What each printed and measured is kept in bench/results/, beside what the machine
 is and how busy it was.
@@ -54,6 +54,8 @@ def parts(asked: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
             str(folder / "transactions.json"),
         ],
         "fhir_store": ["--home", str(folder / "store"), "--patients", patients, "--scales", scales, "--runs", runs],
+        # In what the part before has filled, when it ran.
+        "operations": ["--home", str(folder / "store"), "--patients", "3" if quick else "20"],
     }
 
 

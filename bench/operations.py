@@ -53,7 +53,8 @@ def main() -> int:
 
     draw = random.Random(os.getpid())
     people = [f"whole-{os.getpid()}-{number}" for number in range(asked.patients)]
-    for name in people:
+    # One more stays, so that there is something to export.
+    for name in [*people, f"stays-{os.getpid()}"]:
         mine = [{**observation(0, draw), "subject": {"reference": f"Patient/{name}"}} for _ in range(EACH - 1)]
         SHARED.store.load([{**patient(0, draw), "id": name}, *mine], by=system("bench"))
     everything, floor, expunge = [], [], []
