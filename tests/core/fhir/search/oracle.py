@@ -34,6 +34,17 @@ PATHS: dict[str, dict[str, tuple[str, str]]] = {
         "identifier": ("token", "identifier"),
         "general-practitioner": ("reference", "generalPractitioner"),
     },
+    "QuestionnaireResponse": {
+        "status": ("token", "status"),
+        "questionnaire": ("canonical", "questionnaire"),
+        "subject": ("reference", "subject"),
+    },
+    "Questionnaire": {"title": ("string", "title"), "status": ("token", "status")},
+    "StructureDefinition": {
+        "title": ("string", "title"),
+        "status": ("token", "status"),
+        "base": ("canonical", "baseDefinition"),
+    },
     "Practitioner": {"family": ("string", "name.family"), "identifier": ("token", "identifier")},
 }
 
@@ -156,6 +167,40 @@ def quantity(value: Any, wanted: str) -> bool:
     }[prefix]
 
 
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in version.split(".") if each)
+
+
+CANONICAL = {"questionnaire": "Questionnaire", "base": "StructureDefinition"}
+
+
+def designated(world: World, value: str, type_: str) -> Resource | None:
+    """The resource of a type that a canonical designates: that version, or the latest."""
+    if value in world:
+        return world[value]
+    url, _, version = value.partition("|")
+    alike = [each for each in world.values() if each["resourceType"] == type_ and each.get("url") == url]
+    if version:
+        return next((each for each in alike if each.get("version") == version), None)
+    return max(alike, key=lambda each: _numbers(each.get("version", "")), default=None)
+
+
+def led_to(world: World, resource: Resource, code: str) -> list[Resource]:
+    """What a reference of a resource leads to."""
+    kind, path = PATHS[resource["resourceType"]][code]
+    found = [
+        designated(world, held, CANONICAL[code]) if kind == "canonical" else world.get(held.get("reference", ""))
+        for held in values(resource, path)
+    ]
+    return [each for each in found if each is not None]
+
+
+def canonical(value: str, wanted: str) -> bool:
+    url, _, version = value.partition("|")
+    sought, _, number = wanted.partition("|")
+    return url == sought and number in ("", version)
+
+
 def reference(value: Any, wanted: str) -> bool:
     held = value.get("reference", "")
     return held == wanted or ("/" not in wanted and held.endswith("/" + wanted))
@@ -166,6 +211,7 @@ TESTS: dict[str, Callable[[Any, str], bool]] = {
     "date": date,
     "quantity": quantity,
     "reference": reference,
+    "canonical": canonical,
     "string": lambda value, wanted: fold(value).startswith(fold(wanted)),
 }
 
@@ -175,21 +221,19 @@ def meets(world: World, resource: Resource, name: str, wanted: str) -> bool:
     type_ = resource["resourceType"]
     if name.startswith("_has:"):
         _, far, code, rest = name.split(":", 3)
-        own = f"{type_}/{resource['id']}"
         return any(
             other["resourceType"] == far
-            and any(held.get("reference") == own for held in values(other, PATHS[far][code][1]))
+            and any(held is resource for held in led_to(world, other, code))
             and meets(world, other, rest, wanted)
             for other in world.values()
         )
     if "." in name:
         head, rest = name.split(".", 1)
         code, _, target = head.partition(":")
-        for held in values(resource, PATHS[type_][code][1]):
-            other = world.get(held.get("reference", ""))
-            if other is not None and other["resourceType"] == target and meets(world, other, rest, wanted):
-                return True
-        return False
+        return any(
+            other["resourceType"] == (target or other["resourceType"]) and meets(world, other, rest, wanted)
+            for other in led_to(world, resource, code)
+        )
     code, _, modifier = name.partition(":")
     kind, path = PATHS[type_][code]
     found = values(resource, path)

@@ -122,6 +122,18 @@ def uri(value: Any) -> Iterator[str]:
         yield "@" + plain
 
 
+def versions(canonical: str) -> Iterator[str]:
+    """The forms of what a canonical says of the version: none, or this one and those that are less precise."""
+    plain, _, version = canonical.partition("|")
+    if not version:
+        yield keys.unversioned(plain)
+        return
+    for place, char in enumerate(version):
+        if char in ".-":
+            yield keys.of_version(plain, version[:place])
+    yield keys.of_version(plain, version)
+
+
 # ── dates ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

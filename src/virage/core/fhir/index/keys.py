@@ -95,6 +95,16 @@ def address(url: str) -> str:
     return "@" + url
 
 
+def unversioned(url: str) -> str:
+    """A canonical that names no version."""
+    return f"@{url}|"
+
+
+def of_version(url: str, version: str) -> str:
+    """A canonical of this version, or of one that is more precise (`1.2.3` for `1.2`)."""
+    return f">{url}|{version}"
+
+
 def bare(id_: str) -> str:
     """A reference by its id, whatever the type."""
     return "/" + id_

@@ -217,6 +217,9 @@ def _reference_leaf(space: int, key: int, rank: int | None, widely: bool) -> Lea
             elif not text.startswith("#"):
                 for form in forms.uri(text):
                     out.tokens.add((key ^ keys.value_hash(form)) & MASK)
+                if type(value) is str:
+                    for form in forms.versions(text):
+                        out.tokens.add((key ^ keys.value_hash(form)) & MASK)
         elif type(value) is dict and type(value.get("resourceType")) is str and type(value.get("id")) is str:
             out.tokens.add((key ^ keys.row_id(space, value["resourceType"], value["id"])) & MASK)
         if type(value) is dict and type(value.get("display")) is str:

@@ -15,7 +15,7 @@ from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.sql import FALSE
 from virage.core.fhir.store import places
 from virage.core.fhir.store.reading import version_of
-from virage.core.fhir.store.space import Space
+from virage.core.fhir.store.space import Space, by_code
 from virage.core.fhir.store.version import Version
 from virage.core.fhir.validation.registry import age, split
 
@@ -56,6 +56,29 @@ def designated(space: Space, addresses: Iterable[str], types: Iterable[str], rul
     return found
 
 
+def references_to(context: Context, found: Iterable[Version], rule: Filter, most: int) -> list[int]:
+    """The tokens, without bucket, of what designates these resources, all of one type, by their address."""
+    held = {
+        version.id: (url, number)
+        for version in found
+        if (url := _text(version, "url"))
+        for number in [_text(version, "version")]
+    }
+    if not held:
+        return []
+    types = {version.type for version in found}
+    urls = dict.fromkeys(url for url, _ in held.values())
+    latest = {version.id for version in designated(by_code(context.space), urls, types, rule, most)}
+    told = [keys.address(f"{url}|{number}") for url, number in held.values() if number]
+    told += [keys.unversioned(url) for id_, (url, _) in held.items() if id_ in latest]
+    return context.tokens(*told)
+
+
+def _text(version: Version, name: str) -> str:
+    found = version.resource.get(name)
+    return found if type(found) is str else ""
+
+
 def _chosen(held: list[Version], wanted: list[tuple[str, str]]) -> list[Version]:
     chosen: dict[str, Version] = {}
     for url, version in wanted:
@@ -70,7 +93,7 @@ def _chosen(held: list[Version], wanted: list[tuple[str, str]]) -> list[Version]
 
 def names(version: Version) -> list[str]:
     """The addresses that may designate a resource: `url|version`, and `url`."""
-    url, number = version.resource.get("url"), version.resource.get("version")
-    if type(url) is not str:
+    url, number = _text(version, "url"), _text(version, "version")
+    if not url:
         return []
-    return [f"{url}|{number}", url] if type(number) is str and number else [url]
+    return [f"{url}|{number}", url] if number else [url]

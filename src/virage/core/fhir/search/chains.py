@@ -5,7 +5,7 @@ statement, bucket by bucket. Elsewhere the far end is looked up first, as long a
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 
 from virage.core import db
@@ -13,8 +13,9 @@ from virage.core.access import Filter
 from virage.core.fhir.index import aliases_of, keys, param_of, params_of, paths, patient_params
 from virage.core.fhir.search import canonicals
 from virage.core.fhir.search.access import access_condition
+from virage.core.fhir.search.conditions import target_keys
 from virage.core.fhir.search.context import BUCKET, Context, has
-from virage.core.fhir.search.errors import BadSearch, TooDear
+from virage.core.fhir.search.errors import BadSearch, TooDear, await_revision
 from virage.core.fhir.search.includes import reference_paths, referred
 from virage.core.fhir.search.leading import assemble
 from virage.core.fhir.search.naming import named
@@ -22,6 +23,8 @@ from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.sql import FALSE, Sql, some
 from virage.core.fhir.store import places
 from virage.core.fhir.store.reading import version_of
+from virage.core.fhir.store.space import by_code
+from virage.core.fhir.store.version import Version
 
 MAX_FAR = 5000
 MAX_DEPTH = 8
@@ -91,7 +94,7 @@ def through(
     if param is None or param.type != "reference":
         return None
     _check_depth(depth)
-    _by_id(scene, type_, code, head)
+    by_address = canonicals.targets(scene.space, type_, code)
     context = Context(scene.space, type_, param)
     found: list[Sql] = []
     known = False
@@ -103,6 +106,8 @@ def through(
         inner = [*inner, access_condition(scene.rule, scene.space, target)]
         if target == "Patient" and stores_by(type_, code, scene.space):
             found.append(_within(scene, context.keys[0], type_, target, inner, depth, forward=True))
+        elif target in by_address:
+            found.append(has(_addressed(scene, context, target, inner, head)))
         else:
             rids = _far_rows(scene, target, inner, head)
             found.append(has([(key ^ rid) & keys.MASK for key in context.keys for rid in rids]))
@@ -148,12 +153,36 @@ def _far_rows(scene: Scene, far: str, inner: list[Sql], name: str) -> list[int]:
     with db.cursor() as cursor:
         cursor.execute(statement.text, statement.values)
         rids = [row[1] for row in cursor]
-    if len(rids) > MAX_FAR:
+    _check_far(rids, far, name)
+    return rids
+
+
+def _check_far(found: Sized, far: str, name: str) -> None:
+    if len(found) > MAX_FAR:
         raise TooDear(
             f"« {name} » passe par plus de {MAX_FAR} ressources {far} : précisez la condition qui porte sur elles.",
             path=name,
         )
-    return rids
+
+
+def _far_versions(scene: Scene, far: str, inner: list[Sql], name: str) -> list[Version]:
+    query = _statement(scene, far, inner)
+    if query is None:
+        return []
+    statement = query.page(MAX_FAR + 1, None)
+    with db.cursor() as cursor:
+        cursor.execute(statement.text, statement.values)
+        versions = [version_of(row[:6]) for row in cursor]
+    _check_far(versions, far, name)
+    return versions
+
+
+def _addressed(scene: Scene, context: Context, far: str, inner: list[Sql], name: str) -> list[int]:
+    """The tokens of the references that designate the far ends by their address, or by their id."""
+    await_revision(name, 4)
+    versions = _far_versions(scene, far, inner, name)
+    tokens = canonicals.references_to(context, versions, scene.rule, MAX_FAR)
+    return tokens + [key for version in versions for key in target_keys(context, far, version.id)]
 
 
 def reverse(scene: Scene, type_: str, far: str, code: str, rest: str, value: str, depth: int) -> Sql | None:
@@ -164,7 +193,6 @@ def reverse(scene: Scene, type_: str, far: str, code: str, rest: str, value: str
     if param is None or param.type != "reference":
         return None
     _check_depth(depth)
-    _by_id(scene, far, code, "_has")
     if param.targets and type_ not in param.targets:
         raise BadSearch(f"« {far}:{code} » ne désigne pas de {type_}.", code="FHIR.SEARCH_PARAM", path="_has")
     inner = scene.inner(far, rest, value, depth + 1)
@@ -178,34 +206,20 @@ def reverse(scene: Scene, type_: str, far: str, code: str, rest: str, value: str
 
 
 def _referred_to(scene: Scene, type_: str, far: str, code: str, inner: list[Sql]) -> Sql:
-    query = _statement(scene, far, inner)
-    if query is None:
-        return FALSE
-    statement = query.page(MAX_FAR + 1, None)
-    with db.cursor() as cursor:
-        cursor.execute(statement.text, statement.values)
-        versions = [version_of(row[:6]) for row in cursor]
-    if len(versions) > MAX_FAR:
-        raise TooDear(f"« _has » passe par plus de {MAX_FAR} ressources {far} : précisez la condition.", path="_has")
-    wanted = {
-        target[1]
-        for version in versions
-        for path in reference_paths(scene.space, far, code)
-        for target in [referred(value) for value in paths.values(path, version.resource)]
-        if target and target[0] == type_
-    }
+    wanted: set[str] = set()
+    addresses: set[str] = set()
+    for version in _far_versions(scene, far, inner, "_has"):
+        for path in reference_paths(scene.space, far, code):
+            for value in paths.values(path, version.resource):
+                target = referred(value)
+                if target and target[0] == type_:
+                    wanted.add(target[1])
+                elif not target and path.type == "canonical" and type(value) is str:
+                    addresses.add(value)
+    if addresses and type_ in canonicals.targets(scene.space, far, code):
+        space = by_code(scene.space)
+        wanted |= {each.id for each in canonicals.designated(space, addresses, [type_], scene.rule, MAX_FAR)}
     return named(scene.space, type_, wanted)
-
-
-def _by_id(scene: Scene, type_: str, code: str, name: str) -> None:
-    """Raises BadSearch for a parameter that designates by address: what stands at an address is not one row."""
-    if canonicals.targets(scene.space, type_, code):
-        raise BadSearch(
-            f"« {type_}:{code} » désigne par une adresse (canonical), qui ne s'enchaîne pas ici : cherchez d'abord ce qu'elle "
-            "désigne, puis donnez son « url », ou demandez-le avec _include.",
-            code="FHIR.SEARCH_UNSERVED",
-            path=name,
-        )
 
 
 def _check_depth(depth: int) -> None:

@@ -39,7 +39,7 @@ class NotYetIndexed(BadSearch):
 
 def await_revision(name: str, revision: int = 2) -> None:
     """Words, positions and base units came with revision 2 of the index, identifiers of references by their value or system alone
-    with 3. Raises NotYetIndexed until all that is stored has them."""
+    with 3, versions of canonical references with 4. Raises NotYetIndexed until all that is stored has them."""
     from virage.core.fhir.index import revised
 
     if not revised(revision):
