@@ -54,13 +54,23 @@ def outgoing(request: FhirRequest, service: FhirService, type: str, body: bytes,
     return json.dumps(part_of(guarded, view))
 
 
+def contained(request: FhirRequest, service: FhirService, holder: "Version", id: str, view: View = WHOLE) -> bytes:
+    """A contained resource as this caller may see it, by the guards of what contains it and by its own; empty when they leave none."""
+    whole = guard(holder.resource, request, service)
+    for each in whole.get("contained", ()):
+        if each.get("id") == id:
+            found = guard(each, request, service)
+            return json.dumps(found if view.whole else part_of(found, view))
+    return b""
+
+
 def has_carriers(type: str) -> bool:
     """Whether resources of this type can hold whole other ones that have guards of their own."""
     return type == "Bundle"
 
 
 def guard(resource: dict[str, Any], request: FhirRequest, service: FhirService) -> dict[str, Any]:
-    """Run the guards of a resource, and of those that it carries as entries of a Bundle or as contained ones."""
+    """Run the guards of a resource, and of those that it carries as entries of a Bundle."""
     for check in egress(resource.get("resourceType", "")):
         resource = check(resource, request.caller, service.space)
     carried = resource.get("entry") if resource.get("resourceType") == "Bundle" else None

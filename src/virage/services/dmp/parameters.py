@@ -1,7 +1,7 @@
 """The space `dmp` of the FHIR store, and its search parameters beyond those of R4: PDSm, MHD, and ours for people.
 
-The people of a document travel inside it (`contained`), where a chain of FHIR does not look: `author.family`, `source.given`
-and the like, which MHD asks for, are answered by parameters of ours that index what is contained.
+The people of a document travel inside it (`contained`): `author.family`, `source.given` and the like, which MHD asks for, are
+answered by parameters of ours that index what is contained, in one look-up.
 """
 
 import re

@@ -416,13 +416,6 @@ def test_an_include_that_means_nothing_is_refused_even_without_match(filled, nam
     assert (refused.value.code, refused.value.status) == ("FHIR.SEARCH_PARAM", 400)
 
 
-def test_contained_resources_are_said_not_to_be_searched(filled):
-    assert ids(filled, "_contained=false&code=a") == ["o1", "o3"]
-    with pytest.raises(VirageError) as refused:
-        ids(filled, "_contained=both")
-    assert refused.value.code == "FHIR.SEARCH_UNSERVED"
-
-
 def test_a_search_that_takes_too_long_is_stopped_with_advice(filled, monkeypatch):
     monkeypatch.setenv("VIRAGE_SEARCH_SECONDS", "1")
     slow = Statement("SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM pg_sleep(600)", [])

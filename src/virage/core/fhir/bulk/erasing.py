@@ -9,6 +9,7 @@ from virage.core import access, audit, db
 from virage.core.access import Everything, InPatient
 from virage.core.callers import Caller
 from virage.core.errors import Forbidden, Unknown
+from virage.core.fhir.index import keys
 from virage.core.fhir.interactions import everywhere
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService
@@ -48,8 +49,8 @@ def erase(service: FhirService, patient: str, *, by: Caller) -> dict[str, Any]:
         # Two erasures of one dossier wait for each other. A write under way elsewhere is not stopped: ask again afterwards.
         db.lock(f"fhir/expunge/{space.code}/{compartment}")
         rows = cursor.execute(
-            "DELETE FROM fhir_resource WHERE compartment = %s AND space = %s RETURNING rid, type",
-            [compartment, space.code],
+            "DELETE FROM fhir_resource WHERE compartment = %s AND space = ANY(%s) RETURNING rid, type, space",
+            [compartment, [space.code, space.code | keys.CONTAINED]],
         ).fetchall()
         versions = cursor.execute(
             "DELETE FROM fhir_version WHERE compartment = %s AND space = %s RETURNING rid", [compartment, space.code]
@@ -64,7 +65,8 @@ def erase(service: FhirService, patient: str, *, by: Caller) -> dict[str, Any]:
         cursor.execute("DELETE FROM fhir_locator WHERE rid = ANY(%s)", [rids])
         uniqueness.release(rids)
         types: dict[str, int] = {}
-        for _, code in rows:
+        rows = [row for row in rows if row[2] == space.code]
+        for _, code, _ in rows:
             types[places.TYPES[code]] = types.get(places.TYPES[code], 0) + 1
         counts = {"resources": len(rows), "versions": len(versions), "index": index}
         detail = {name: str(count) for name, count in (*sorted(types.items()), *counts.items())}

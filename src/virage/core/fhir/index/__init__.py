@@ -4,7 +4,8 @@ One hashed 64-bit key per value (parameter, value, bucket of the patient compart
 under GIN, dates, strings and numbers in narrow tables. Why: docs/decisions/0010-search-index.md.
 """
 
-from virage.core.fhir.index.plan import Entries, Indexer, patient_params
+from virage.core.fhir.index.entries import Entries
+from virage.core.fhir.index.plan import Indexer, patient_params
 from virage.core.fhir.index.registry import aliases_of, declare, indexer, param_of, params_of, remembered, revised
 
 __all__ = [

@@ -14,6 +14,32 @@ ORDERED = (*range(32, 64), *range(32))
 """The buckets in the order of their (signed) compartments."""
 
 
+CONTAINED = 1 << 14
+"""Added to the number of a space, it keeps what is contained in other resources apart from the resources themselves."""
+
+
+def outside(space: int) -> int:
+    """The number of a space, also from that of what its resources contain."""
+    return space & ~CONTAINED
+
+
+LOCAL_BITS = 6
+HOLDS = -0x3C6EF372FE94F840
+"""The token, without bucket, of each resource that contains others."""
+LOCAL = 0x5BE0CD19137E2140
+"""Sets a reference to something contained apart from one to a row."""
+
+
+def contained_row(row: int, number: int) -> int:
+    """The row id of the resource contained at this place (from 1 on) in that of a row: near it, so that one range finds them."""
+    return row ^ (number << LOCAL_BITS)
+
+
+def local(key: int, number: int) -> int:
+    """The token, without bucket, of a reference to the resource contained at this place; `key` is that of the parameter."""
+    return (key ^ LOCAL ^ (number << LOCAL_BITS)) & MASK
+
+
 def h64(text: str) -> int:
     """A signed 64-bit hash of a text."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
@@ -34,7 +60,7 @@ def param_hash(space: int, type_: str, code: str) -> int:
 @lru_cache(maxsize=65536)
 def row_id(space: int, type_: str, id_: str) -> int:
     """The row id of a resource: also what a reference to it is hashed to."""
-    return h64(f"{space}/{type_}/{id_}")
+    return h64(f"{outside(space)}/{type_}/{id_}")
 
 
 def bucket(compartment: int) -> int:

@@ -14,44 +14,13 @@ from virage.core.fhir import definitions, json
 from virage.core.fhir.definitions import SearchParam
 from virage.core.fhir.index import calendar, composites, forms, keys, pairs, paths, positions, prose
 from virage.core.fhir.index.aliases import Alias, widely
+from virage.core.fhir.index.contained import add_contained
+from virage.core.fhir.index.entries import Entries
 from virage.core.fhir.index.strings import fold, words
 from virage.core.fhir.recent import LONGEST, Recent
 
 MASK = keys.MASK
 _PRESENT = keys.value_hash(keys.present())
-
-
-@dataclass(slots=True)
-class Entries:
-    """What is indexed of one resource, keys without their bucket.
-
-    `dates` are (key, low, high); `strings` (key, folded, exact); `numbers` (key, low, high, unit code hash, unit hash);
-    `patients` the logical ids in whose compartment it is, most significant first.
-    """
-
-    tokens: set[int] = field(default_factory=set)
-    dates: set[tuple[int, int, int]] = field(default_factory=set)
-    strings: set[tuple[int, str, str]] = field(default_factory=set)
-    numbers: set[tuple[int, float, float, int, int]] = field(default_factory=set)
-    found: list[tuple[int, str]] = field(default_factory=list)
-
-    @property
-    def patients(self) -> list[str]:
-        if len(self.found) < 2:
-            return [patient for _, patient in self.found]
-        return list(dict.fromkeys(patient for _, patient in sorted(self.found, key=lambda each: each[0])))
-
-    def add(self, other: "Entries") -> None:
-        """Take in those of a part of the resource."""
-        self.tokens |= other.tokens
-        if other.dates:
-            self.dates |= other.dates
-        if other.strings:
-            self.strings |= other.strings
-        if other.numbers:
-            self.numbers |= other.numbers
-        if other.found:
-            self.found += other.found
 
 
 Leaf = Callable[[Any, Entries], None]
@@ -214,7 +183,9 @@ def _reference_leaf(space: int, key: int, rank: int | None, widely: bool) -> Lea
                     out.tokens.add((key ^ keys.value_hash(keys.bare(match[2]))) & MASK)
                 if rank is not None and match[1] == "Patient":
                     out.found.append((rank, match[2]))
-            elif not text.startswith("#"):
+            elif text.startswith("#"):
+                out.locals += ((key, text[1:]),)
+            else:
                 for form in forms.uri(text):
                     out.tokens.add((key ^ keys.value_hash(form)) & MASK)
                 if type(value) is str:
@@ -404,6 +375,7 @@ class Indexer:
     def __init__(
         self, space: int, type_: str, params: list[SearchParam], aliases: dict[str, Alias], epoch: int = 0
     ) -> None:
+        self.space = space
         self.type = type_
         self.epoch = epoch
         self.in_compartments = type_ == "Patient" or bool(patient_params(type_))
@@ -438,7 +410,9 @@ class Indexer:
                     self._root.add(path, leaf)
         self._root.freeze()
         self._filed.freeze()
-        if not all(param.key for param in params):
+        # What is in words and what is contained has no part in a plan of users' parameters alone.
+        self._is_whole = not all(param.key for param in params)
+        if self._is_whole:
             self._add_prose(space, type_)
 
     def _add_composite(self, type_: str, param: SearchParam, key: int) -> None:
@@ -477,4 +451,6 @@ class Indexer:
         for gate, leaf in self._whole:
             if not gate or not gate.isdisjoint(resource):
                 leaf(resource, out)
+        if self._is_whole and type(resource.get("contained")) is list:
+            add_contained(self.space, resource["contained"], out)
         return out

@@ -15,10 +15,11 @@ from virage.core import db
 from virage.core.errors import VirageError
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
+from virage.core.fhir.index import keys
 from virage.core.fhir.index.aliases import Alias, aliases
 from virage.core.fhir.index.plan import Indexer
 
-REVISION = 4
+REVISION = 5
 """What this program indexes. A release that indexes more, or otherwise, counts one further: the worker then goes through what
 is stored. Until `revised(n)` holds, nothing may be answered from entries that revision n brought."""
 
@@ -73,6 +74,7 @@ class Known:
         return [
             each
             for each in self.own
+            # A space of contained resources has none: users' parameters do not look into them.
             if each.space == space
             and each.state in states
             and any(definitions.is_a(type_, base) for base in each.param.base)
@@ -172,7 +174,7 @@ def revised(revision: int) -> bool:
 def declared_params(space: int, type_: str) -> dict[str, SearchParam]:
     """Parameters of a type by code, without those of users; the space's own win over the specification's."""
     found = {each.code: each for each in definitions.search_parameters(type_)}
-    for each in _extra.get(space, []):
+    for each in _extra.get(keys.outside(space), []):
         if any(definitions.is_a(type_, base) for base in each.base):
             found[each.code] = each
     return found

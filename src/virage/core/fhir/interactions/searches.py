@@ -84,10 +84,17 @@ def searchset(
     if not only_count:
         for found in page.entries:
             version = found.version
-            body = representation.outgoing(request, service, version.type, version.body, view)
+            if found.holder is None:
+                url = representation.full_url(request, version.type, version.id)
+                body = representation.outgoing(request, service, version.type, version.body, view)
+            else:
+                url = representation.full_url(request, found.holder.type, found.holder.id) + "#" + version.id
+                body = representation.contained(request, service, found.holder, version.id, view)
+                if not body:
+                    continue
             entries.append(
                 {
-                    "fullUrl": representation.full_url(request, version.type, version.id),
+                    "fullUrl": url,
                     "resource": json.fragment(body),
                     "search": {"mode": found.mode},
                 }

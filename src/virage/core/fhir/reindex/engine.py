@@ -17,7 +17,7 @@ import psycopg
 from virage.core import db
 from virage.core.db.session import Cursor
 from virage.core.fhir import definitions
-from virage.core.fhir.index import registry
+from virage.core.fhir.index import keys, registry
 from virage.core.fhir.reindex import rows
 from virage.core.fhir.store import places
 
@@ -114,7 +114,10 @@ def _wait(cursor: Cursor, number: int, revision: int | None, waiting: list[str] 
 def _concerned(cursor: Cursor, revision: int | None) -> list[tuple[int, int]]:
     """The (space, type) whose rows may change."""
     if revision is not None:
-        return cursor.execute("SELECT DISTINCT space, type FROM fhir_resource ORDER BY 1, 2").fetchall()
+        # What is contained goes with its holder.
+        return cursor.execute(
+            "SELECT DISTINCT space, type FROM fhir_resource WHERE space < %s ORDER BY 1, 2", [keys.CONTAINED]
+        ).fetchall()
     found: set[tuple[int, int]] = set()
     for space, bases in cursor.execute(
         "SELECT space, source->'base' #>> '{}' FROM reindex_parameter WHERE state IN ('building', 'cleaning')"

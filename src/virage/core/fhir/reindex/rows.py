@@ -7,11 +7,14 @@ from virage.core import db
 from virage.core.fhir import json
 from virage.core.fhir.index import Indexer, indexer, registry
 from virage.core.fhir.reindex import table
-from virage.core.fhir.store import places, statements
-from virage.core.fhir.store.writing import bucketed
+from virage.core.fhir.store import containing, places, statements
+from virage.core.fhir.store.bucketing import bucketed, parts_of
+from virage.core.fhir.store.containing import Part
 
 Narrow = tuple[list[Any], ...]
 Key = tuple[int, int]
+Wanted = tuple[int, list[int], list[int], Narrow, int, tuple[Part, ...]]
+"""Version, tokens as they are and as they are to be, rows of the narrow tables, time, what the resource contains."""
 
 
 def index_anew(space: int, code: int, rows: list[Any], revising: bool) -> tuple[int, list[list[int]]]:
@@ -24,13 +27,14 @@ def index_anew(space: int, code: int, rows: list[Any], revising: bool) -> tuple[
     fresh = indexer(space, type_)
     changing = None if revising else Indexer(space, type_, registry.building(space, type_), {})
     leaving = Indexer(space, type_, table.leaving(space, type_), {})
-    wanted: dict[Key, tuple[int, list[int], list[int], Narrow]] = {}
-    for compartment, rid, version, _, tokens, body in rows:
+    wanted: dict[Key, Wanted] = {}
+    for compartment, rid, version, updated, tokens, body in rows:
         resource = json.loads(bytes(body))
         if changing is not None and not _touched(changing, resource) and not _touched(leaving, resource):
             continue
-        made, narrow = _entries(space, type_, fresh, leaving, resource, compartment, tokens)
-        wanted[compartment, rid] = (version, tokens, made, narrow)
+        made, narrow, parts = _entries(space, type_, fresh, leaving, resource, compartment, tokens)
+        # Users' parameters do not look into what is contained.
+        wanted[compartment, rid] = (version, tokens, made, narrow, updated, parts if revising else ())
     if not wanted:
         return 0, []
     held = _narrow_rows(list(wanted))
@@ -38,10 +42,14 @@ def index_anew(space: int, code: int, rows: list[Any], revising: bool) -> tuple[
         key: each
         for key, each in wanted.items()
         if each[1] != each[2]
+        or each[5]
         or any(Counter(have) != Counter(want) for have, want in zip(held[key], each[3], strict=True))
     }
     free = _hold(changed)
     _write({key: changed[key] for key in free})
+    if revising:
+        containing.clear(space, free)
+        containing.insert([(*key, changed[key][4], changed[key][5]) for key in free])
     return len(free), [[*key, changed[key][0]] for key in _contended(changed, free)]
 
 
@@ -52,7 +60,7 @@ def _touched(plan: Indexer, resource: dict[str, Any]) -> bool:
 
 def _entries(
     space: int, type_: str, fresh: Indexer, leaving: Indexer, resource: dict[str, Any], compartment: int, had: list[int]
-) -> tuple[list[int], Narrow]:
+) -> tuple[list[int], Narrow, tuple[Part, ...]]:
     found = fresh.index(resource)
     patients = [str(resource["id"])] if type_ == "Patient" else found.patients
     tokens, narrow = bucketed(space, type_, found, compartment, patients)
@@ -61,7 +69,7 @@ def _entries(
         # It may be filed under a patient that it does not name itself: nothing else says so but the token that is there.
         gone, _ = bucketed(space, type_, leaving.index(resource), compartment, [])
         tokens = sorted({*tokens, *had} - (set(gone) - set(tokens)))
-    return tokens, narrow
+    return tokens, narrow, parts_of(space, found, compartment)
 
 
 def _narrow_rows(keys: list[Key]) -> dict[Key, list[list[tuple[Any, ...]]]]:
@@ -82,7 +90,7 @@ def _columns(keys: list[Key]) -> list[list[int]]:
     return [[key[0] for key in keys], [key[1] for key in keys]]
 
 
-def _hold(changed: dict[Key, tuple[int, list[int], list[int], Narrow]]) -> list[Key]:
+def _hold(changed: dict[Key, Wanted]) -> list[Key]:
     with db.cursor() as cursor:
         cursor.execute(
             "SELECT t.compartment, t.rid FROM fhir_resource t JOIN unnest(%s::bigint[], %s::bigint[], %s::integer[]) u(c, i, v)"
@@ -92,7 +100,7 @@ def _hold(changed: dict[Key, tuple[int, list[int], list[int], Narrow]]) -> list[
         return [(row[0], row[1]) for row in cursor]
 
 
-def _contended(changed: dict[Key, tuple[int, list[int], list[int], Narrow]], free: list[Key]) -> list[Key]:
+def _contended(changed: dict[Key, Wanted], free: list[Key]) -> list[Key]:
     """Those still at the version that was read, which somebody holds."""
     rest = [key for key in changed if key not in set(free)]
     if not rest:
@@ -106,7 +114,7 @@ def _contended(changed: dict[Key, tuple[int, list[int], list[int], Narrow]], fre
         return [(row[0], row[1]) for row in cursor]
 
 
-def _write(changed: dict[Key, tuple[int, list[int], list[int], Narrow]]) -> None:
+def _write(changed: dict[Key, Wanted]) -> None:
     if not changed:
         return
     keys = list(changed)

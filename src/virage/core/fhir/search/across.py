@@ -5,7 +5,7 @@ from virage.core.access import Filter
 from virage.core.fhir.index import keys
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.compiler import Compiled, Compiler
-from virage.core.fhir.search.errors import BadSearch, bad_value
+from virage.core.fhir.search.errors import BadSearch, bad_value, contained_unserved
 from virage.core.fhir.search.leading import assemble
 from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.request import Request
@@ -21,6 +21,8 @@ _SORTABLE = frozenset(["_lastUpdated", "_id"])
 
 def across_types(space: Space, asked: Request, rule: Filter) -> tuple[Compiled, Query | None]:
     """The query on all types, or on those of `_type`. Parameters must be known to every type asked for."""
+    if asked.contained != "false":
+        raise contained_unserved()
     named: list[str] | None = None
     conditions: list[tuple[str, str]] = []
     for name, value in asked.conditions:

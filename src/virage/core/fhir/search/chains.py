@@ -17,30 +17,44 @@ from virage.core.fhir.search.conditions import target_keys
 from virage.core.fhir.search.context import BUCKET, Context, has
 from virage.core.fhir.search.errors import BadSearch, TooDear, await_revision
 from virage.core.fhir.search.includes import reference_paths, referred
-from virage.core.fhir.search.leading import assemble
+from virage.core.fhir.search.leading import assemble, either
 from virage.core.fhir.search.naming import named
 from virage.core.fhir.search.plans import Query
-from virage.core.fhir.search.sql import FALSE, Sql, some
-from virage.core.fhir.store import places
+from virage.core.fhir.search.sql import FALSE, Sql, fenced, some
+from virage.core.fhir.store import containing, places
 from virage.core.fhir.store.reading import version_of
 from virage.core.fhir.store.space import by_code
 from virage.core.fhir.store.version import Version
 
 MAX_FAR = 5000
 MAX_DEPTH = 8
-_ROW = re.compile(r"\br\.")
+_ROW = re.compile(r"\br(?=\.)|(?<=fhir_resource )r\b")
 
-Inner = Callable[[str, str, str, int], list[Sql] | None]
-"""(type, name, value, depth) → the conditions of one parameter on that type; None when the name is not known there."""
+Inner = Callable[[bool, str, str, str, int], list[Sql] | None]
+"""(contained, type, name, value, depth) → the conditions of one parameter on that type, or on what is contained of that type; None
+when the name is not known there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a chain needs to know: the space, the caller's rule, how an inner parameter is compiled."""
+    """What a chain needs to know: the space (or that of what is contained), the caller's rule, how an inner parameter is compiled,
+    the types of which something is contained in a resource.
+    """
 
     space: int
     rule: Filter
     inner: Inner
+    held: Callable[[], frozenset[str]]
+
+    @property
+    def inside(self) -> bool:
+        """Whether the rows are of what is contained."""
+        return self.space != self.outside
+
+    @property
+    def outside(self) -> int:
+        """The space of the resources themselves, where references lead."""
+        return keys.outside(self.space)
 
 
 def stores_by(type_: str, code: str, space: int) -> bool:
@@ -79,15 +93,22 @@ def _targets(context: Context, asked: str, rest: str) -> list[str]:
 
 def chain(scene: Scene, type_: str, head: str, rest: str, value: str, depth: int) -> Sql | None:
     """`head` is `param` or `param:Type`, `rest` what follows the dot. None when a name on the way is not known."""
-    return through(scene, type_, head, lambda target: scene.inner(target, rest, value, depth + 1), depth, rest)
+    return through(
+        scene,
+        type_,
+        head,
+        lambda contained, target: scene.inner(contained, target, rest, value, depth + 1),
+        depth,
+        rest,
+    )
 
 
 def through(
-    scene: Scene, type_: str, head: str, inner_of: Callable[[str], list[Sql] | None], depth: int, rest: str = "…"
+    scene: Scene, type_: str, head: str, inner_of: Callable[[bool, str], list[Sql] | None], depth: int, rest: str = "…"
 ) -> Sql | None:
     """The resources whose reference `head` leads to one that meets the conditions that `inner_of` gives for its type.
 
-    None when `head` is no reference, or when no type knows what is asked.
+    As R4 has it (search, « Contained Resources »), what is contained is looked at too. None when `head` is no reference, or when no type knows what is asked.
     """
     code, _, asked = head.partition(":")
     param = param_of(scene.space, type_, code)
@@ -97,21 +118,62 @@ def through(
     by_address = canonicals.targets(scene.space, type_, code)
     context = Context(scene.space, type_, param)
     found: list[Sql] = []
+    contained: list[Sql] = []
     known = False
     for target in _targets(context, asked, rest):
-        inner = inner_of(target)
+        inner = inner_of(False, target)
         if inner is None:
             continue
         known = True
-        inner = [*inner, access_condition(scene.rule, scene.space, target)]
-        if target == "Patient" and stores_by(type_, code, scene.space):
+        if target in scene.held():
+            contained.append(_contained(scene, context, target, inner_of(True, target) or [], depth))
+        inner = [*inner, access_condition(scene.rule, scene.outside, target)]
+        if target == "Patient" and not scene.inside and stores_by(type_, code, scene.space):
             found.append(_within(scene, context.keys[0], type_, target, inner, depth, forward=True))
         elif target in by_address:
             found.append(has(_addressed(scene, context, target, inner, head)))
         else:
             rids = _far_rows(scene, target, inner, head)
             found.append(has([(key ^ rid) & keys.MASK for key in context.keys for rid in rids]))
+    if contained:
+        return either([[each] for each in (*found, *contained)])
     return some(found) if known else None
+
+
+def _contained(scene: Scene, context: Context, far: str, inner: list[Sql], depth: int) -> Sql:
+    """The reference leads to something that the resource contains."""
+    space = scene.outside | keys.CONTAINED
+    condition = assemble([*inner, anything_contained(space, far)])
+    if condition is FALSE:
+        return FALSE
+    name = f"t{depth}"
+    text = _ROW.sub(name, condition.text)
+    holder = containing.HOLDER.format(r="r") if scene.inside else "r.rid"
+    source = f"FROM fhir_resource {name} WHERE {name}.space = %s AND {name}.type = %s AND {text}"
+    values = (space, places.type_code(far), *condition.values)
+    tokens = " OR ".join(_local(name, "r") for _ in context.keys)
+    lead = Sql(
+        f"(r.compartment, r.rid) IN (SELECT {name}.compartment, {containing.HOLDER.format(r=name)} {source})",
+        values,
+        "chain",
+    )
+    return Sql(
+        f"EXISTS (SELECT {source} AND {name}.compartment = r.compartment AND {containing.near(name, holder)} AND ({tokens}){{f}})",
+        (*values, *(key ^ keys.LOCAL for key in context.keys)),
+        "" if scene.inside else "chain",
+        lead=None if scene.inside else lead,
+    )
+
+
+def _local(name: str, holder: str) -> str:
+    """That `holder` refers to the contained `name`, whose parameter is to be given."""
+    number = f"({name}.version::bigint << {keys.LOCAL_BITS})"
+    return f"{holder}.tokens @> ARRAY[((%s::bigint # {number}) & {keys.MASK}) | {BUCKET}]"
+
+
+def anything_contained(space: int, type_: str) -> Sql:
+    """Whatever is contained of a type; `space` is that of what is contained."""
+    return has([(keys.param_hash(space, type_, "_id") ^ keys.value_hash(keys.present())) & keys.MASK])
 
 
 def _within(scene: Scene, key: int, near: str, far: str, inner: list[Sql], depth: int, forward: bool) -> Sql:
@@ -120,7 +182,7 @@ def _within(scene: Scene, key: int, near: str, far: str, inner: list[Sql], depth
     if condition is FALSE:
         return FALSE
     name = f"t{depth}"
-    text = _ROW.sub(f"{name}.", condition.text)
+    text = _ROW.sub(name, condition.text)
     source, holder = (f"{name}.rid", "r") if forward else ("r.rid", name)
     # When the chain leads, the compartments of the far ends are found first, once for each bucket; the `+ 0` leaves the primary
     # key as the only way from there.
@@ -142,7 +204,7 @@ def _within(scene: Scene, key: int, near: str, far: str, inner: list[Sql], depth
 
 def _statement(scene: Scene, far: str, inner: list[Sql]) -> Query | None:
     condition = assemble(inner)
-    return None if condition is FALSE else Query(scene.space, (places.type_code(far),), condition)
+    return None if condition is FALSE else Query(scene.outside, (places.type_code(far),), condition)
 
 
 def _far_rows(scene: Scene, far: str, inner: list[Sql], name: str) -> list[int]:
@@ -189,20 +251,37 @@ def reverse(scene: Scene, type_: str, far: str, code: str, rest: str, value: str
     """`_has:far:code:rest=value` on resources of `type_`. None when a name is not known."""
     if far not in places.TYPE_CODES:
         return None
-    param = param_of(scene.space, far, code)
+    param = param_of(scene.outside, far, code)
     if param is None or param.type != "reference":
         return None
     _check_depth(depth)
     if param.targets and type_ not in param.targets:
         raise BadSearch(f"« {far}:{code} » ne désigne pas de {type_}.", code="FHIR.SEARCH_PARAM", path="_has")
-    inner = scene.inner(far, rest, value, depth + 1)
+    inner = scene.inner(False, far, rest, value, depth + 1)
     if inner is None:
         return None
-    inner = [*inner, access_condition(scene.rule, scene.space, far)]
-    context = Context(scene.space, far, param)
+    inner = [*inner, access_condition(scene.rule, scene.outside, far)]
+    context = Context(scene.outside, far, param)
+    if scene.inside:
+        return _held_by(scene, context, far, inner, depth)
     if type_ == "Patient" and stores_by(far, code, scene.space):
         return _within(scene, context.keys[0], type_, far, inner, depth, forward=False)
     return _referred_to(scene, type_, far, code, inner)
+
+
+def _held_by(scene: Scene, context: Context, far: str, inner: list[Sql], depth: int) -> Sql:
+    """Only what contains it can refer to a contained resource."""
+    condition = assemble(inner, placed=True)
+    if condition is FALSE:
+        return FALSE
+    name = f"t{depth}"
+    tokens = " OR ".join(_local("r", name) for _ in context.keys)
+    return Sql(
+        f"EXISTS (SELECT FROM fhir_resource {name} WHERE {name}.compartment = r.compartment"
+        f" AND {name}.rid = {containing.HOLDER.format(r='r')} AND {name}.space = %s AND {name}.type = %s"
+        f" AND {name}.tokens IS NOT NULL AND {_ROW.sub(name, condition.text)} AND ({tokens}){{f}})",
+        (scene.outside, places.type_code(far), *condition.values, *(key ^ keys.LOCAL for key in context.keys)),
+    )
 
 
 def _referred_to(scene: Scene, type_: str, far: str, code: str, inner: list[Sql]) -> Sql:
@@ -220,6 +299,11 @@ def _referred_to(scene: Scene, type_: str, far: str, code: str, inner: list[Sql]
         space = by_code(scene.space)
         wanted |= {each.id for each in canonicals.designated(space, addresses, [type_], scene.rule, MAX_FAR)}
     return named(scene.space, type_, wanted)
+
+
+def renamed(part: Sql, name: str) -> str:
+    """The text of a condition, on a row of this name."""
+    return _ROW.sub(name, fenced(part).text)
 
 
 def _check_depth(depth: int) -> None:

@@ -3,16 +3,18 @@
 from dataclasses import dataclass, field
 
 from virage.core.access import Filter
-from virage.core.fhir.index import param_of, patient_params
+from virage.core.fhir.index import keys, param_of, patient_params, revised
 from virage.core.fhir.index.forms import REFERENCE
 from virage.core.fhir.search import chains, conditions, filtering, lists, nearby, prose
 from virage.core.fhir.search.composites import composite
-from virage.core.fhir.search.context import Context, missing, split
+from virage.core.fhir.search.context import Context, has, missing, split
 from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
 from virage.core.fhir.search.naming import named
 from virage.core.fhir.search.request import name_and_modifier
 from virage.core.fhir.search.sql import FALSE, Sql
 from virage.core.fhir.store import places
+from virage.core.fhir.store.reading import present_types
+from virage.core.fhir.store.space import Space
 
 
 @dataclass(slots=True)
@@ -36,18 +38,39 @@ _SPECIAL = frozenset(["_filter", "_list", "_text", "_content", "_query"])
 class Compiler:
     """Compiles the conditions of one search. `now` (µs since 1970) is what approximate dates are measured from.
 
-    `rule` limits what chains may pass through.
+    `rule` limits what chains may pass through; with `inside`, the rows are those of what resources contain.
     """
 
-    def __init__(self, space: int, now: int, rule: Filter) -> None:
-        self.space, self.now, self.rule = space, now, rule
-        self._scene = chains.Scene(space, rule, self._inner)
+    def __init__(
+        self, space: int, now: int, rule: Filter, inside: bool = False, other: "Compiler | None" = None
+    ) -> None:
+        self.space = space | keys.CONTAINED if inside else space
+        self.now, self.rule, self.inside = now, rule, inside
+        self._other = other
+        self._held: frozenset[str] | None = other._held if other else None
+        self._scene = chains.Scene(self.space, rule, self._inner, self._contained_types)
         self._tools = filtering.Tools(
-            space,
+            self.space,
             now,
-            self._inner,
+            self._conditions,
             lambda type_, head, inner, depth: chains.through(self._scene, type_, head, inner, depth),
+            lambda inside: self._of(inside)._tools,
         )
+
+    def _of(self, inside: bool) -> "Compiler":
+        """The same search, on resources themselves or on what they contain."""
+        if inside == self.inside:
+            return self
+        if self._other is None:
+            self._other = Compiler(keys.outside(self.space), self.now, self.rule, inside, self)
+        return self._other
+
+    def _contained_types(self) -> frozenset[str]:
+        """The types of which the base holds something contained: none, and nothing to look for, in most."""
+        if self._held is None:
+            space = Space("", self.space | keys.CONTAINED)
+            self._held = frozenset(places.TYPES[code] for code in present_types(space)) if revised(5) else frozenset()
+        return self._held
 
     def compile(self, type_: str, asked: list[tuple[str, str]]) -> Compiled:
         """Raises BadSearch; unknown names are told, not raised."""
@@ -59,8 +82,11 @@ class Compiler:
                 out.used.append((name, value))
         return out
 
-    def _inner(self, type_: str, name: str, value: str, depth: int) -> list[Sql] | None:
+    def _inner(self, inside: bool, type_: str, name: str, value: str, depth: int) -> list[Sql] | None:
         """The conditions of one parameter at the far end of a chain."""
+        return self._of(inside)._conditions(type_, name, value, depth)
+
+    def _conditions(self, type_: str, name: str, value: str, depth: int) -> list[Sql] | None:
         out = Compiled()
         if not self._one(type_, name, value, out, depth):
             return None
@@ -84,7 +110,11 @@ class Compiler:
             wanted = [each for each in split(value) if each]
             if not wanted:
                 raise bad_value("_id", "la valeur est vide.")
-            out.keep(wanted)
+            if self.inside:
+                key = keys.param_hash(self.space, type_, "_id")
+                out.parts.append(has([(key ^ keys.value_hash(keys.any_system(each))) & keys.MASK for each in wanted]))
+            else:
+                out.keep(wanted)
             return True
         if code in _SPECIAL:
             if modifier:
@@ -102,13 +132,15 @@ class Compiler:
             out.parts.append(nearby.near(context, value, modifier))
             return True
         out.parts.append(self.condition(context, modifier, value))
-        if param.type == "reference":
+        if param.type == "reference" and not self.inside:
             _confine(type_, code, modifier, value, out)
         return True
 
     def _special(self, type_: str, code: str, value: str, out: Compiled, depth: int) -> None:
         if code == "_filter":
             out.parts += filtering.filtered(self._tools, type_, value, depth)
+        elif code == "_list" and self.inside:
+            out.parts.append(FALSE)  # a List names resources that stand by themselves
         elif code == "_list":
             out.keep(lists.listed(self.space, type_, value, self.rule))
         elif code == "_query":

@@ -26,9 +26,14 @@ def seal(question: str, values: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(_mark(question, body) + body).decode().rstrip("=")
 
 
+def bad_cursor() -> BadCursor:
+    """The refusal of a cursor."""
+    return BadCursor("Ce lien de page n'est plus valable : recommencez la recherche depuis le début.")
+
+
 def unseal(question: str, cursor: str, kinds: Sequence[type | tuple[type, ...]]) -> list[Any]:
     """The sort values of a cursor. Raises BadCursor unless it was sealed for this question, with values of these kinds."""
-    refusal = BadCursor("Ce lien de page n'est plus valable : recommencez la recherche depuis le début.")
+    refusal = bad_cursor()
     if len(cursor) > _MAX:
         raise refusal
     try:

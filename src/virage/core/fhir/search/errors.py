@@ -22,6 +22,15 @@ def bad_modifier(name: str, modifier: str, allowed: str) -> BadSearch:
     )
 
 
+def contained_unserved() -> BadSearch:
+    return BadSearch(
+        "« _contained » : les ressources contenues se cherchent par leur type, comme « Medication?_contained=true », et nulle part ailleurs.",
+        code="FHIR.SEARCH_UNSERVED",
+        issue="not-supported",
+        path="_contained",
+    )
+
+
 class TooDear(BadSearch):
     """The search would cost too much."""
 
@@ -39,7 +48,8 @@ class NotYetIndexed(BadSearch):
 
 def await_revision(name: str, revision: int = 2) -> None:
     """Words, positions and base units came with revision 2 of the index, identifiers of references by their value or system alone
-    with 3, versions of canonical references with 4. Raises NotYetIndexed until all that is stored has them."""
+    with 3, versions of canonical references with 4,
+    contained resources with 5. Raises NotYetIndexed until all that is stored has them."""
     from virage.core.fhir.index import revised
 
     if not revised(revision):

@@ -11,8 +11,8 @@ from virage.core.fhir.search.errors import BadSearch
 from virage.core.fhir.search.leading import either
 from virage.core.fhir.search.sql import FALSE, Sql, every, fenced, no
 
-Inner = Callable[[str], list[Sql] | None]
-"""The conditions on a resource of this type; None when a name is not known there."""
+Inner = Callable[[bool, str], list[Sql] | None]
+"""The conditions on a resource of this type, contained in another or not; None when a name is not known there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Tools:
     now: int
     condition: Callable[[str, str, str, int], list[Sql] | None]
     chain: Callable[[str, str, Inner, int], Sql | None]
+    of: Callable[[bool], "Tools"]
 
 
 def filtered(tools: Tools, type_: str, text: str, depth: int) -> list[Sql]:
@@ -47,12 +48,13 @@ def _test(tools: Tools, type_: str, steps: tuple[filters.Step, ...], test: filte
     if len(steps) == 1:
         return _one(tools, type_, head.name, test, depth)
 
-    def inner(far: str) -> list[Sql] | None:
+    def inner(contained: bool, far: str) -> list[Sql] | None:
+        own = tools.of(contained)
         code = steps[1].name.partition(":")[0]
-        if param_of(tools.space, far, code) is None and code not in ("_id", "_lastUpdated"):
+        if param_of(own.space, far, code) is None and code not in ("_id", "_lastUpdated"):
             return None
-        parts = [] if head.inside is None else _tree(tools, far, head.inside, depth + 1)
-        return [*parts, _test(tools, far, steps[1:], test, depth + 1)]
+        parts = [] if head.inside is None else _tree(own, far, head.inside, depth + 1)
+        return [*parts, _test(own, far, steps[1:], test, depth + 1)]
 
     found = tools.chain(type_, head.name, inner, depth)
     if found is None:

@@ -46,13 +46,18 @@ class Include:
 
 @dataclass(slots=True)
 class Request:
-    """What was asked: (name, value) conditions, sort keys (name, descending), includes, page size, total."""
+    """What was asked: (name, value) conditions, sort keys (name, descending), includes, page size, total.
+
+    `contained` is the value of `_contained`; with `as_contained`, what is contained comes by itself, otherwise what contains it.
+    """
 
     conditions: list[tuple[str, str]] = field(default_factory=list)
     sort: list[tuple[str, bool]] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
     count: int = DEFAULT_COUNT
     total: bool = False
+    contained: str = "false"
+    as_contained: bool = False
     used: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -77,13 +82,14 @@ def parse(params: list[tuple[str, str]]) -> Request:
             asked.total = value != "none"
         elif plain == "_summary" and value == "count":
             asked.count, asked.total = 0, True
-        elif plain == "_contained" and value != "false":
-            raise BadSearch(
-                "« _contained » : les ressources contenues ne se cherchent pas à part ici ; seul « false » est servi.",
-                code="FHIR.SEARCH_UNSERVED",
-                issue="not-supported",
-                path="_contained",
-            )
+        elif plain == "_contained":
+            if value not in ("true", "false", "both"):
+                raise bad_value("_contained", "les valeurs admises sont true, false et both.")
+            asked.contained = value
+        elif plain == "_containedType":
+            if value not in ("container", "contained"):
+                raise bad_value("_containedType", "les valeurs admises sont container et contained.")
+            asked.as_contained = value == "contained"
         elif plain in ("_include", "_revinclude"):
             asked.includes.append(_include(name, value))
     return asked

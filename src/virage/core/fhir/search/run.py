@@ -1,5 +1,6 @@
 """A search from its parameters to its page."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,9 @@ from virage.core.fhir.index.dates import moment
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.across import across_types, rows_of
 from virage.core.fhir.search.compiler import Compiled, Compiler
-from virage.core.fhir.search.cursors import seal, unseal
+from virage.core.fhir.search.contained import contained_query, entries_of
+from virage.core.fhir.search.cursors import bad_cursor, seal, unseal
+from virage.core.fhir.search.errors import contained_unserved
 from virage.core.fhir.search.includes import check, included
 from virage.core.fhir.search.leading import assemble
 from virage.core.fhir.search.limits import limited
@@ -47,14 +50,20 @@ def search(
 
 def _answer(space: Space, type_: str | None, asked: Request, rule: Filter, cursor: str | None) -> Page:
     check(space, asked.includes)
+    if asked.contained == "both":
+        return _both(space, type_, asked, rule, cursor)
     if type_ is None:
         compiled, query = across_types(space, asked, rule)
+    elif asked.contained == "true":
+        compiled, query = contained_query(space, type_, asked, rule)
     else:
         compiled, query = _one_type(space, type_, asked, rule)
     used = [*compiled.used, *asked.used]
     if query is None:
         return Page([], 0 if asked.total else None, None, used, compiled.unknown)
     question = f"{space.code}/{type_}?{compiled.used}{asked.sort}"
+    if asked.contained == "true":
+        question += f"#{asked.as_contained}"
     after = unseal(question, cursor, query.cursor_kinds) if cursor else None
     found: list[Any] = []
     counted = None
@@ -75,10 +84,44 @@ def _answer(space: Space, type_: str | None, asked: Request, rule: Filter, curso
                 opened.execute(statement.text, statement.values)
                 row = opened.fetchone()
                 counted = int(row[0]) if row else 0
-    entries = [Entry(version_of(row[:6])) for row in found]
-    if asked.includes and entries:
-        entries += included(space, entries, asked.includes, rule)
+    includes = asked.includes
+    if asked.contained == "true" and asked.as_contained:
+        entries = entries_of(found)
+        # Nothing from outside refers to what is contained.
+        includes = [each for each in includes if not each.reverse]
+    else:
+        entries = [Entry(version_of(row[:6])) for row in found]
+    if includes and entries:
+        entries += included(space, entries, includes, rule)
     return Page(entries, counted, following, used, compiled.unknown)
+
+
+def _both(space: Space, type_: str | None, asked: Request, rule: Filter, cursor: str | None) -> Page:
+    """What stands by itself, then what is contained: one search after the other, which the cursor tells."""
+    place, _, inner = cursor.partition(".") if cursor else ("0", "", "")
+    if place not in ("0", "1"):
+        raise bad_cursor()
+    pages = []
+    following = None
+    left = asked.count
+    for number, contained in enumerate(("false", "true")):
+        due = number >= int(place) and following is None and asked.count > 0
+        if not due and not asked.total:
+            continue
+        # Once the page is full, whether anything is left.
+        part = replace(asked, contained=contained, count=max(left, 1) if due else 0)
+        page = _answer(space, type_, part, rule, (inner or None) if due and number == int(place) else None)
+        if due and left:
+            pages.append(page)
+            left -= len(page.matches)
+            following = f"{number}.{page.next}" if page.next is not None else None
+        else:
+            pages.append(replace(page, entries=[]))
+            following = following or (f"{number}." if due and page.entries else None)
+    total = sum(page.total or 0 for page in pages) if asked.total else None
+    unknown = list(dict.fromkeys(name for page in pages for name in page.unknown))
+    used = pages[0].used
+    return Page([entry for page in pages for entry in page.entries], total, following, used, unknown)
 
 
 def compiled_query(
@@ -88,7 +131,10 @@ def compiled_query(
 
     Raises BadSearch; unknown parameters are told in `Compiled.unknown`.
     """
-    return _one_type(space, type_, parse(params), rule)
+    asked = parse(params)
+    if asked.contained != "false":
+        raise contained_unserved()
+    return _one_type(space, type_, asked, rule)
 
 
 def versions(space: Space, type_: str, params: list[tuple[str, str]]) -> dict[str, tuple[int, datetime]]:

@@ -74,7 +74,7 @@ def _stores(space: int) -> list["Store"]:
     from virage.core.fhir.store import Store
     from virage.core.fhir.store.space import by_code
 
-    return [Store(by_code(each)) for each in dict.fromkeys((space, 0))]
+    return [Store(by_code(each)) for each in dict.fromkeys((keys.outside(space), 0))]
 
 
 def _known(stores: list["Store"]) -> Registry:

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from virage.core import db
+from virage.core.fhir.index import keys
 from virage.core.fhir.store import packing, statements, uniqueness
+from virage.core.fhir.store.containing import Part
 from virage.core.fhir.store.packing import Packed
 from virage.core.fhir.store.pending import DURING_LOAD
 from virage.core.fhir.store.space import Space
@@ -27,7 +29,7 @@ def ready(space: Space, resource: dict[str, Any]) -> Packed:
 
 def packed(space: Space, prepared: Prepared, body: bytes, mark: str, given: bool) -> Packed:
     """What `ready` gives, from what is prepared already; `mark` stands in `body` for the instant, or is the instant."""
-    return packing.pack(
+    made = packing.pack(
         prepared.compartment,
         prepared.rid,
         space.code,
@@ -41,10 +43,33 @@ def packed(space: Space, prepared: Prepared, body: bytes, mark: str, given: bool
         prepared.located,
         prepared.epoch,
     )
+    if not prepared.parts:
+        return made
+    return made._replace(parts=tuple(_part(prepared, each, mark) for each in prepared.parts))
+
+
+def _part(prepared: Prepared, part: Part, mark: str) -> Packed:
+    return packing.pack(
+        prepared.compartment,
+        keys.contained_row(prepared.rid, part.number),
+        part.space,
+        part.code,
+        part.id,
+        part.tokens,
+        part.narrow,
+        part.body,
+        mark.encode(),
+        False,
+        False,
+        prepared.epoch,
+        part.number,
+    )
 
 
 def copy_in(lines: list[Packed], updated: int) -> None:
     """Write the rows of resources that are not there, but for their locators. Raises UniqueViolation when one is."""
+    parts = [part for line in lines for part in line.parts]
+    lines = [*lines, *parts] if parts else lines
     _copy(f"fhir_resource ({statements.COLUMNS})", packing.rows(lines, updated, instant(updated).encode()))
     narrow_in([[line.dates for line in lines], [line.strings for line in lines], [line.numbers for line in lines]])
 

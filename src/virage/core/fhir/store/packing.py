@@ -58,6 +58,8 @@ class Packed(NamedTuple):
     epoch: int = 0
     type: str = ""
     claims: dict[UUID, str] | None = None
+    parts: tuple["Packed", ...] = ()
+    """What the resource contains."""
 
 
 def pack(
@@ -73,8 +75,10 @@ def pack(
     given: bool,
     located: bool,
     epoch: int,
+    version: int = 1,
 ) -> Packed:
-    """The rows of a resource; `mark` stands in `body` where the instant goes, and is as long."""
+    """The rows of a resource; `mark` stands in `body` where the instant goes, and is as long. Of what is contained, whose body has
+    no instant, there is no `tail`."""
     name = id_.encode()
     before, _, after = body.partition(mark)
     dates, strings, numbers = narrow
@@ -82,7 +86,7 @@ def pack(
         rid,
         compartment,
         given,
-        _head(9, 8, compartment, 8, rid, 2, space, 2, code, 4, 1, 8),
+        _head(9, 8, compartment, 8, rid, 2, space, 2, code, 4, version, 8),
         _length(len(name)) + name + bigints(tokens) + _length(len(body)) + before,
         after,
         b"".join([_date(5, 8, compartment, 8, rid, 8, k, 8, low, 8, high) for k, low, high in dates]),
@@ -101,7 +105,10 @@ def pack(
 def rows(packed: list[Packed], updated: int, instant: bytes) -> list[bytes]:
     """The rows of `fhir_resource`, in the order of `statements.COLUMNS`, written at this time."""
     time = _time(updated)
-    return [b"".join((each.head, time, each.middle, instant, each.tail)) for each in packed]
+    return [
+        b"".join((each.head, time, each.middle, instant, each.tail) if each.tail else (each.head, time, each.middle))
+        for each in packed
+    ]
 
 
 def string(compartment: int, rid: int, k: int, folded: str, exact: str) -> bytes:

@@ -76,10 +76,14 @@ def read(space: Space, type_: str, id_: str) -> Version | None:
     return None if row is None else version_of(row)
 
 
-def locate(space: Space, type_: str, id_: str) -> tuple[int, int, bool] | None:
-    """Current version number, compartment, and whether it is deleted."""
+Located = tuple[int, int, bool, bool]
+"""Current version number, compartment, whether it is deleted, and whether it may contain other resources."""
+
+
+def locate(space: Space, type_: str, id_: str) -> Located | None:
+    """Where a resource is; None when there never was one."""
     row = _row(space, type_, id_)
-    return None if row is None else (row[2], row[5], row[4] is None)
+    return None if row is None else (row[2], row[5], row[4] is None, row[4] is not None and b'"contained":[' in row[4])
 
 
 def vread(space: Space, type_: str, id_: str, version: int) -> Version | None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from virage.core.fhir.index.keys import outside
+
 
 @dataclass(frozen=True, slots=True)
 class Space:
@@ -31,8 +33,8 @@ def space(name: str, code: int | None = None) -> Space:
 
 
 def by_code(code: int) -> Space:
-    """The declared space of this number. KeyError when there is none."""
+    """The declared space of this number, or of that of what its resources contain. KeyError when there is none."""
     for each in _spaces.values():
-        if each.code == code:
+        if each.code == outside(code):
             return each
     raise KeyError(code)

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from virage.core import audit
+from virage.core.fhir.index import keys
 from virage.core.fhir.index.registry import EPOCH
 
 COLUMNS = "compartment, rid, space, type, version, updated, id, tokens, body"
@@ -135,7 +136,10 @@ SET_LOCATOR = (
 
 # ── many at once ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_HELD = "SELECT r.rid, r.version, r.compartment, r.body IS NULL FROM"
+_HELD = (
+    "SELECT r.rid, r.version, r.compartment, r.body IS NULL,"
+    f" coalesce(r.tokens @> ARRAY[{keys.HOLDS} | ((r.compartment >> 58) & 63)], FALSE) FROM"
+)
 HOLD = (
     f"{_HELD} unnest(%s::bigint[], %s::bigint[]) u(c, i) JOIN fhir_resource r ON r.compartment = u.c AND r.rid = u.i"
     " ORDER BY r.compartment, r.rid FOR UPDATE OF r"

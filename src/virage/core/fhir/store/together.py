@@ -9,7 +9,7 @@ from virage.core import audit, db, events
 from virage.core.callers import Caller
 from virage.core.fhir.index import keys, registry
 from virage.core.fhir.index.dates import moment
-from virage.core.fhir.store import copying, places, statements, uniqueness, writing
+from virage.core.fhir.store import containing, copying, places, statements, uniqueness, writing
 from virage.core.fhir.store.packing import Packed
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.version import Version
@@ -37,8 +37,8 @@ class StaleAmong(StaleVersion):
         self.place = place
 
 
-Held = tuple[int, int, bool]
-"""Version, compartment, and whether it is deleted."""
+Held = tuple[int, int, bool, bool]
+"""Version, compartment, whether it is deleted, and whether it contains others."""
 
 
 def write(space: Space, writes: list[Write], *, by: Caller) -> list[Version]:
@@ -119,11 +119,11 @@ def _hold(space: Space, updates: list[Write]) -> dict[int, Held]:
     with db.cursor() as cursor:
         if guessed:
             cursor.execute(statements.HOLD, [list(column) for column in zip(*guessed, strict=True)])
-            held = {rid: (version, compartment, deleted) for rid, version, compartment, deleted in cursor}
+            held = {row[0]: row[1:] for row in cursor}
         left = [rid for rid in rids if rid not in held]
         if left:
             cursor.execute(statements.HOLD_LOCATED, [left])
-            held |= {rid: (version, compartment, deleted) for rid, version, compartment, deleted in cursor}
+            held |= {row[0]: row[1:] for row in cursor}
     return held
 
 
@@ -141,9 +141,11 @@ def _insert(fresh: list[Packed], updated: int) -> None:
 
 def _replace(space: Space, following: list[tuple[Prepared, Held, Version]], updated: int, by: Caller) -> None:
     staying = [each for each in following if each[0].compartment == each[1][1]]
-    for prepared, (_, old, _), version in following:
+    for prepared, (_, old, _, holds), version in following:
         # It concerns another patient now: rare enough to go alone.
-        if prepared.compartment != old and not writing.move(space, prepared, old, version, updated, by, False, False):
+        if prepared.compartment != old and not writing.move(
+            space, prepared, old, version, updated, by, False, False, held=holds
+        ):
             raise _overtaken()
     if not staying:
         return
@@ -165,3 +167,5 @@ def _replace(space: Space, following: list[tuple[Prepared, Held, Version]], upda
     copying.narrow_in(
         [[line.dates for line in lines], [line.strings for line in lines], [line.numbers for line in lines]]
     )
+    containing.clear(space.code, [(held[1], prepared.rid) for prepared, held, _ in staying if held[3]])
+    containing.insert([(prepared.compartment, prepared.rid, updated, prepared.parts) for prepared, _, _ in staying])

@@ -38,10 +38,14 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a search's answer; `mode` is `match` or `include`."""
+    """A line of a search's answer; `mode` is `match` or `include`.
+
+    With a `holder`, the version is of what that contains: its id is a local one, its number and time are those of the holder.
+    """
 
     version: Version
     mode: str = "match"
+    holder: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from virage.core import audit, db, events
 from virage.core.callers import Caller
 from virage.core.errors import Conflict, Invalid, VirageError
 from virage.core.fhir import json
-from virage.core.fhir.index import Entries, indexer, keys, registry
+from virage.core.fhir.index import indexer, keys, registry
 from virage.core.fhir.index.dates import moment
-from virage.core.fhir.index.membership import member
-from virage.core.fhir.store import places, statements, uniqueness
-from virage.core.fhir.store.reading import locate
+from virage.core.fhir.store import containing, places, statements, uniqueness
+from virage.core.fhir.store.bucketing import bucketed, parts_of
+from virage.core.fhir.store.containing import Part
+from virage.core.fhir.store.reading import Located, locate
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.uniqueness import Claims
 from virage.core.fhir.store.version import Version
@@ -51,6 +52,8 @@ class Prepared:
     narrow: tuple[list[Any], ...]
     kept: tuple[bool, ...]
     epoch: int = 0
+    parts: tuple[Part, ...] = ()
+    """What it contains."""
 
 
 def now() -> int:
@@ -116,6 +119,7 @@ def prepare(space: Space, resource: dict[str, Any], id_: str | None, patient: st
         narrow,
         (bool(narrow[0]), bool(narrow[1]), bool(narrow[2])),
         plan.epoch,
+        parts_of(space.code, entries, compartment),
     )
 
 
@@ -124,22 +128,6 @@ def new_id(space: Space, type_: str, patients: list[str]) -> str:
     if patients and places.has_compartments(type_):
         return places.encode(places.patient_key(patients[0]))
     return places.encode(places.random_key())
-
-
-def bucketed(
-    space: int, type_: str, entries: Entries, compartment: int, patients: list[str]
-) -> tuple[list[int], tuple[list[Any], ...]]:
-    """Tokens and narrow rows with the bucket of the compartment in their keys; a token for each patient it belongs to."""
-    bucket = keys.bucket(compartment)
-    tokens = [token | bucket for token in entries.tokens]
-    tokens += [member(space, type_, patient) | bucket for patient in patients]
-    tokens.sort()
-    narrow = (
-        [(k | bucket, low, high) for k, low, high in entries.dates],
-        [(k | bucket, folded, exact) for k, folded, exact in entries.strings],
-        [(k | bucket, low, high, code, unit) for k, low, high, code, unit in entries.numbers],
-    )
-    return tokens, narrow
 
 
 def stamp(resource: dict[str, Any], id_: str, version: int, updated: int) -> bytes:
@@ -232,7 +220,7 @@ def _create(
         values += traced(by, space, "create", prepared)
     statement = statements.insert(prepared.kept, prepared.located, trace)
     claims = uniqueness.claims(space.code, resource)
-    if not _run(statement, values, space, "create", prepared, 1, event, claims):
+    if not _run(statement, values, space, "create", prepared, 1, event, claims, updated):
         return None
     return Version(prepared.type, prepared.id, 1, moment(updated), body, prepared.compartment, created=True)
 
@@ -246,10 +234,13 @@ def _run(
     version: int,
     event: bool,
     claims: Claims | None,
+    updated: int,
+    held: bool = False,
 ) -> bool:
-    """Run a write; with an event that somebody hears, or identifiers to be held alone, all in one transaction."""
+    """Run a write. With an event that somebody hears, identifiers to be held alone, something contained now or before (`held`): all
+    in one transaction."""
     heard = event and events.heard(WRITTEN)
-    if not heard and claims is None:
+    if not heard and claims is None and not prepared.parts and not held:
         return _execute(statement, values)
 
     def whole() -> bool:
@@ -257,6 +248,10 @@ def _run(
             return False
         if claims is not None:
             uniqueness.hold(prepared.type, prepared.rid, claims, new=version == 1)
+        if held:
+            containing.clear(space.code, [(prepared.compartment, prepared.rid)])
+        if prepared.parts:
+            containing.insert([(prepared.compartment, prepared.rid, updated, prepared.parts)])
         if heard:
             announce(space, verb, prepared.type, prepared.id, version, prepared.patient)
         return True
@@ -331,12 +326,12 @@ def _replace(
     resource: dict[str, Any],
     by: Caller,
     id_: str,
-    current: tuple[int, int, bool],
+    current: Located,
     patient: str | None,
     event: bool,
     trace: bool,
 ) -> Version | None:
-    version, compartment, deleted = current
+    version, compartment, deleted, held = current
     prepared = prepare(space, resource, id_, patient)
     prepared = staying(prepared, compartment)
     updated = now()
@@ -344,14 +339,14 @@ def _replace(
     written = Version(prepared.type, id_, version + 1, moment(updated), body, prepared.compartment, created=deleted)
     claims = uniqueness.claims(space.code, resource)
     if prepared.compartment != compartment:
-        return written if move(space, prepared, compartment, written, updated, by, event, trace, claims) else None
+        return written if move(space, prepared, compartment, written, updated, by, event, trace, claims, held) else None
     values: list[Any] = [compartment, prepared.rid, version, prepared.epoch]
     values += [version + 1, updated, prepared.tokens, body]
     values += _arrays(prepared)
     if trace:
         values += traced(by, space, "update", prepared)
     statement = statements.replace(prepared.kept, not deleted, trace)
-    done = _run(statement, values, space, "update", prepared, version + 1, event, claims)
+    done = _run(statement, values, space, "update", prepared, version + 1, event, claims, updated, held)
     return written if done else None
 
 
@@ -378,6 +373,7 @@ def at(prepared: Prepared, compartment: int) -> Prepared:
         tuple([((row[0] & mask) | bucket, *row[1:]) for row in rows] for rows in prepared.narrow),
         prepared.kept,
         prepared.epoch,
+        tuple(containing.at(part, bucket) for part in prepared.parts),
     )
 
 
@@ -391,6 +387,7 @@ def move(
     event: bool,
     trace: bool,
     claims: Claims | None = None,
+    held: bool = False,
 ) -> bool:
     """The resource now concerns another patient: it moves there with its past, in one transaction."""
     new = prepared.compartment
@@ -418,6 +415,10 @@ def move(
             cursor.execute(statements.insert(prepared.kept, False, trace), values)
             if cursor.fetchone() is None:
                 raise _Overtaken
+        if held:
+            containing.clear(space.code, [(old, prepared.rid)])
+        if prepared.parts:
+            containing.insert([(new, prepared.rid, updated, prepared.parts)])
         if claims is not None:
             uniqueness.hold(prepared.type, prepared.rid, claims, new=False)
         if event and events.heard(WRITTEN):
@@ -454,7 +455,7 @@ def delete(
                 )
             if current is None or current[2]:
                 return None
-            version, compartment, _ = current
+            version, compartment, _, held = current
             updated = now()
             rid = keys.row_id(space.code, type_, id_)
             values: list[Any] = [compartment, rid, version, registry.epoch(), version + 1, updated, None, None]
@@ -463,7 +464,7 @@ def delete(
                 values += traced(by, space, "delete", prepared)
             statement = statements.replace(prepared.kept, True, trace)
             claims: Claims | None = {} if uniqueness.is_declared(space.code, type_) else None
-            if _run(statement, values, space, "delete", prepared, version + 1, event, claims):
+            if _run(statement, values, space, "delete", prepared, version + 1, event, claims, updated, held):
                 return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
         registry.refresh()
     raise Conflict(
