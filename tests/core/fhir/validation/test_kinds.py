@@ -58,7 +58,8 @@ def searchset(*entries, link=()):
     ("bundle", "place"),
     [
         (searchset({"search": {"mode": "match"}, "fullUrl": "http://x.test/Patient/1"}), "Bundle.entry[0]"),
-        (searchset({"resource": {"resourceType": "Patient", "active": True}}), "Bundle.entry[0].resource"),
+        (searchset({"fullUrl": "http://x.test/Patient/1", "search": {"mode": "match"},
+                    "resource": {"resourceType": "Patient", "active": True}}), "Bundle.entry[0].resource"),
         (searchset(entry({"resourceType": "Group", "type": "person", "actual": True}, "1", search={"mode": "match"})),
          "Bundle.entry[0].resource"),
         (searchset(entry({"resourceType": "Patient", "active": True}, "1", search={"mode": "outcome"})),
@@ -325,7 +326,8 @@ def test_an_extension_is_as_its_definition_says(extension, found):
 def test_a_relative_reference_needs_a_full_url_around():
     patient = {"resourceType": "Patient", "managingOrganization": {"reference": "Organization/1"}}
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}
-    assert errors(bundle) == [("invalid", "Bundle.entry[0].resource.managingOrganization")]
+    found = [("invalid", "Bundle.entry[0].resource.managingOrganization"), ("required", "Bundle.entry[0]")]
+    assert errors(bundle) == found
     bundle["entry"][0]["fullUrl"] = "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"
     assert errors(bundle) == []
     assert ("invalid", "Bundle") in errors({**document(), "entry": []})

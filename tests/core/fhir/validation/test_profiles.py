@@ -148,9 +148,9 @@ def test_slices_by_type_of_resource():
         {"path": "Bundle.entry.resource", "min": 1, "type": [{"code": "Patient"}]},
         base="Bundle",
     )
-    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient()}]}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": "urn:x:1", "resource": patient()}]}
     assert errors(bundle, definition) == []
-    bundle["entry"].append({"resource": {"resourceType": "Basic", "code": {"text": "x"}}})
+    bundle["entry"].append({"fullUrl": "urn:x:2", "resource": {"resourceType": "Basic", "code": {"text": "x"}}})
     assert errors(bundle, definition) == [("structure", "Bundle.entry[1]")]
 
 
@@ -382,12 +382,13 @@ def test_bundles():
 def test_many_warnings_do_not_hide_an_error():
     entries = [
         {
+            "fullUrl": f"http://x.test/Basic/{n}",
             "resource": {
                 "resourceType": "Basic",
                 "id": str(n),
                 "code": {"text": "x"},
                 "meta": {"profile": [f"urn:x:{n}"]},
-            }
+            },
         }
         for n in range(700)
     ]

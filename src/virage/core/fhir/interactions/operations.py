@@ -134,7 +134,8 @@ def validate(request: FhirRequest, service: FhirService) -> FhirResponse:
     if mode != "delete":
         wanted = [profile for profile in profiles if profile]
         held = known.kept((service.store, SHARED.store), [*wanted, *_claimed(resource)])
-        options = validation.Options(resolver=known.reader(request, service))
+        # What comes in from outside may be shown in pages, and points at other servers of the same kind.
+        options = validation.Options(resolver=known.reader(request, service), check_text=True, assume_rest=True)
         issues += validation.validate(resource, profiles=wanted, registry=held, options=options)
     if mode == "create" and service.served.get(request.type) and "create" not in service.served[request.type]:
         issues.append(Issue("not-supported", f"On ne crée pas de {request.type} sur {service.base}."))

@@ -9,6 +9,7 @@ from virage.core.fhir.validation.session import Entries, Session, is_resource_ty
 
 _PAGES = frozenset({"self", "first", "prev", "previous", "next", "last"})
 _STYLE = "hl7.org/fhir/fhir.css"
+_ADDRESSES = ("reference", "url", "uri", "valueUrl", "valueUri")
 
 
 def check(item: Item, entries: list[Item], session: Session) -> None:
@@ -24,14 +25,19 @@ def check(item: Item, entries: list[Item], session: Session) -> None:
 
 def _links(links: list[Item], kind: Any, item: Item, session: Session) -> None:
     seen: set[Any] = set()
+    paged = kind in ("searchset", "history")
     for link in links:
         relation = link.value.get("relation") if type(link.value) is dict else None
         url = link.value.get("url") if type(link.value) is dict else None
         if type(relation) is not str or type(url) is not str:
             continue
-        if relation in _PAGES and kind in ("searchset", "history"):
+        if relation in _PAGES and not paged and relation != "self":
+            text = f"Un lien « {relation} » mène d'une page à l'autre d'une recherche : il n'a pas de sens ici."
+            session.add("invalid", text, (link.place, "relation", -1))
+        elif relation in _PAGES:
             if relation in seen:
-                session.add("invalid", f"Un seul lien « {relation} » est permis.", link.place)
+                text = f"Un seul lien « {relation} » est permis."
+                session.add("invalid", text, link.place if paged else (link.place, "relation", -1))
             seen.add(relation)
         if relation != "stylesheet":
             continue
@@ -54,8 +60,7 @@ def _search(links: list[Item], entries: list[Item], session: Session) -> None:
         if type(entry.value) is not dict:
             continue
         resource = entry.value.get("resource")
-        search = entry.value.get("search")
-        mode = search.get("mode") if type(search) is dict else None
+        mode = _mode(entry)
         if type(resource) is not dict:
             session.add("invalid", "Une réponse à une recherche porte une ressource dans chaque entrée.", entry.place)
             continue
@@ -65,9 +70,15 @@ def _search(links: list[Item], entries: list[Item], session: Session) -> None:
                 session.add("invalid", "Une entrée de mode « outcome » est un OperationOutcome.", place)
             continue
         if "id" not in resource and name != "OperationOutcome":
-            session.add("invalid", "Une ressource trouvée par une recherche a un id.", place)
+            severity = "error" if mode else "warning"
+            session.add("invalid", "Une ressource trouvée par une recherche a un id.", place, severity)
         if mode == "match" and wanted and name not in wanted:
             session.add("invalid", f"La recherche porte sur {', '.join(sorted(wanted))}, pas sur {name}.", place)
+
+
+def _mode(entry: Item) -> Any:
+    search = entry.value.get("search")
+    return search.get("mode") if type(search) is dict else None
 
 
 def _types_of(url: str) -> set[str]:
@@ -98,7 +109,8 @@ def _reached(item: Item, entries: list[Item], severity: str, session: Session) -
                 if (target := places.get(id(other))) is not None:
                     near[index].add(target)
                     near[target].add(index)
-    reached, waiting = {0}, [0]
+    start = {0, *_styles(item, held, places)}
+    reached, waiting = start, list(start)
     while waiting:
         following = near[waiting.pop()] - reached
         reached |= following
@@ -109,20 +121,35 @@ def _reached(item: Item, entries: list[Item], severity: str, session: Session) -
             session.add("invalid", text, entries[index].place, severity)
 
 
+def _styles(item: Item, held: Entries, places: dict[int, int]) -> set[int]:
+    """The entries that are style sheets of the bundle."""
+    found: set[int] = set()
+    for link in children(item, "link"):
+        if type(link.value) is dict and link.value.get("relation") == "stylesheet":
+            for entry in held.by_url.get(str(link.value.get("url")), []) or held.meant_by(
+                str(link.value.get("url")), ""
+            ):
+                if (target := places.get(id(entry))) is not None:
+                    found.add(target)
+    return found
+
+
 def _meant(held: Entries, text: str, full_url: str) -> list[Any]:
     plain = text.partition("#")[0]
     return held.meant_by(plain, full_url) or held.meant_by(plain.partition("/_history/")[0], full_url)
 
 
 def _references(value: Any) -> list[str]:
+    """What a resource points at: by references, and by the addresses that it gives, such as that of an attachment."""
     found: list[str] = []
     waiting = [value]
     while waiting:
         each = waiting.pop()
         if type(each) is dict:
-            text = each.get("reference")
-            if type(text) is str and not text.startswith("#"):
-                found.append(text)
+            for name in _ADDRESSES:
+                text = each.get(name)
+                if type(text) is str and not text.startswith("#"):
+                    found.append(text)
             waiting.extend(each.values())
         elif type(each) is list:
             waiting.extend(each)

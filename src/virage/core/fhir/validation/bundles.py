@@ -11,6 +11,8 @@ from virage.core.fhir.validation.session import REFERENCE, Session, is_resource_
 _REST = re.compile(r"https?://.*/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+_PAIR = re.compile(r"[_A-Za-z][\w.\-:]*=[^=&]*")
+_UNNAMED = ("transaction", "transaction-response", "batch", "batch-response", None)
 _FIRST = {"document": "Composition", "message": "MessageHeader"}
 
 
@@ -30,6 +32,9 @@ def check(item: Item, session: Session) -> None:
         if type(entry.value) is not dict:
             continue
         url = entry.value.get("fullUrl")
+        if url is None and kind not in _UNNAMED:
+            text = "Chaque entrée a un fullUrl, sauf dans une transaction, un lot ou leur réponse."
+            session.add("required", text, entry.place)
         content = entry.value.get("resource")
         if type(content) is not dict:
             continue
@@ -45,8 +50,6 @@ def check(item: Item, session: Session) -> None:
 
 def _full_url(entry: Item, url: Any, content: dict[str, Any], kind: Any, session: Session) -> None:
     if type(url) is not str:
-        if kind in ("document", "message", "collection") and kind == "document":
-            session.add("required", "Chaque entrée d'un document doit avoir un fullUrl.", entry.place)
         return
     if not _ABSOLUTE.fullmatch(url):
         session.add("invalid", "fullUrl doit être une adresse absolue (http://…/Type/id ou urn:uuid:…).", entry.place)
@@ -70,12 +73,12 @@ def reference(item: Item, definition: ElementDef | None, session: Session) -> No
     text = item.value.get("reference")
     if type(text) is not str or text.startswith("#"):
         return
-    if session.options.assume_rest:
-        rest = _REST.fullmatch(text)
-        if rest is not None and not is_resource_type(rest[1]):
-            session.add(
-                "invalid", "Cette référence nomme un type de ressource qui n'existe pas en FHIR R4.", item.place
-            )
+    name, mark, query = text.partition("?")
+    if mark and is_resource_type(name):
+        if not all(_PAIR.fullmatch(each) for each in query.split("&")):
+            told = "Une référence par critères s'écrit Type?paramètre=valeur&paramètre=valeur."
+            session.add("invalid", told, item.place)
+        return
     frame = item.frame
     bundle = frame.bundle
     if bundle is None:

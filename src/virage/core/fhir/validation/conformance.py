@@ -6,7 +6,7 @@ from typing import Any
 
 from virage.core.fhir import definitions
 from virage.core.fhir.fhirpath import ucum
-from virage.core.fhir.validation import invariants
+from virage.core.fhir.validation import invariants, limits
 from virage.core.fhir.validation.items import Item, children, equal, matches, mismatch
 from virage.core.fhir.validation.report import Enough
 from virage.core.fhir.validation.session import REFERENCE, Session
@@ -101,6 +101,8 @@ def check(shape: Shape, item: Item, session: Session) -> None:
         session.add("too-long", f"Au plus {shape.max_length} caractères sont permis ici : raccourcissez.", item.place)
     if shape.min_value or shape.max_value:
         _range(shape, item, session)
+    if shape.limits:
+        limits.check(shape, item, session)
     for each in shape.constraints.values():
         invariants.run(each["key"], each.get("severity", "error"), each["expression"], item, session, shape.profile)
     for name, child in shape.children.items():

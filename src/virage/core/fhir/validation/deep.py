@@ -11,10 +11,20 @@ from virage.core.fhir.validation import bundles, datatypes, invariants, narrativ
 from virage.core.fhir.validation.conformance import bound, check_profile
 from virage.core.fhir.validation.extensions import check_extension
 from virage.core.fhir.validation.items import Item, children
-from virage.core.fhir.validation.rules import RULES
+from virage.core.fhir.validation.registry import KEPT
+from virage.core.fhir.validation.rules import EARLY, RULES
 from virage.core.fhir.validation.session import Session
 
-_TAG = re.compile(r"<[a-zA-Z/!]")
+# Elements of HTML, opened or closed; « <LOD » or « a<b » are no markup.
+_TAG = re.compile(
+    r"<(?:!--|!doctype|[/?]?(?:a|abbr|address|applet|area|article|audio|b|base|blockquote|body|br|button|canvas|center|cite|code|div"
+    r"|dl|dt|dd|em|embed|fieldset|font|footer|form|frame|frameset|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|li|link"
+    r"|main|math|meta|nav|object|ol|option|p|param|pre|s|script|section|select|small|source|span|strong|style|sub|sup|svg"
+    r"|table|tbody|td|template|textarea|tfoot|th|thead|title|tr|u|ul|video|xml)(?=[\s/>]))",
+    re.IGNORECASE,
+)
+# Those whose addresses are taken one for the other; to look among all would ask a store too often.
+_CONFUSED = ("CodeSystem", "StructureDefinition", "ValueSet")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 
@@ -80,6 +90,9 @@ def resource(item: Item, session: Session) -> None:
     """Everything about a resource and what it holds."""
     ids: set[str] = set()
     _walk(item, None, session, ids, [item])
+    early = EARLY.get(item.type)
+    if early is not None:
+        early(item, session)
     rule: Callable[[Item, Session], None] | None = RULES.get(item.type)
     if rule is not None:
         with session.after(item.place):
@@ -87,12 +100,25 @@ def resource(item: Item, session: Session) -> None:
     if item.type == "Bundle":
         bundles.check(item, session)
     meta = item.value.get("meta")
+    if type(meta) is dict and "security" in meta:
+        _labels(item, session)
     for canonical in meta.get("profile", ()) if type(meta) is dict else ():
         if type(canonical) is str:
             with session.after(item.place):
                 check_profile(item, canonical, session, severity=session.options.unknown_profiles)
     with session.after(item.place):
         narratives.contained(item, session)
+
+
+def _labels(item: Item, session: Session) -> None:
+    """Security labels are a set: each is given once (R4, Resource.meta)."""
+    seen: set[tuple[Any, Any]] = set()
+    for meta in children(item, "meta"):
+        for each in children(meta, "security"):
+            mark = (each.value.get("system"), each.value.get("code")) if type(each.value) is dict else (None, None)
+            if mark in seen:
+                session.add("duplicate", "Cette étiquette de sécurité est déjà donnée : gardez-en une.", each.place)
+            seen.add(mark)
 
 
 def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[str], above: list[Item]) -> None:
@@ -108,7 +134,7 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
     type_name = item.type
     kind = _type_of(type_name)
     if kind.is_primitive:
-        _primitive(item, session)
+        _primitive(item, definition, session)
         if type(item.twin) is not dict:
             return
         for child in children(item, "extension"):
@@ -158,8 +184,12 @@ def _extension(child: Item, holder: Item, above: list[Item], session: Session, i
     above.pop()
 
 
-def _primitive(item: Item, session: Session) -> None:
+def _primitive(item: Item, definition: ElementDef | None, session: Session) -> None:
     value = item.value
+    binding = definition.binding if value is None and definition is not None else None
+    if binding is not None and binding.strength == "required":
+        text = "Un code de la liste imposée est exigé ici : une extension ne peut en tenir lieu."
+        session.add("code-invalid", text, item.place)
     if session.options.check_text and item.type == "string" and type(value) is str and _TAG.search(value):
         session.add("security", "Un texte simple ne peut contenir de balises HTML : retirez-les.", item.place)
     above: Any = item.place[0]
@@ -167,5 +197,23 @@ def _primitive(item: Item, session: Session) -> None:
         session.add(
             "invalid", "L'adresse (url) d'une ressource contenue doit être absolue, si elle est donnée.", item.place
         )
-    if item.type == "canonical" and type(value) is str and not value.startswith("#") and not _ABSOLUTE.match(value):
+    if type(value) is str and value.startswith("urn:uuid:") and value[9:45] != value[9:45].lower():
+        session.add("value", "Un UUID s'écrit en minuscules (R4, uri).", item.place)
+    if item.type == "canonical" and type(value) is str:
+        _canonical(item, value, definition, session)
+
+
+def _canonical(item: Item, value: str, definition: ElementDef | None, session: Session) -> None:
+    """An address that is absolute, or of a contained resource; what is known at it is of a type that the element allows."""
+    if not value.startswith("#") and not _ABSOLUTE.match(value):
         session.add("invalid", "Une adresse canonique doit être absolue (http://…, urn:…).", item.place)
+        return
+    targets = {target for ref in definition.types for target in ref.targets} if definition is not None else set()
+    if not targets or "Resource" in targets or value.startswith("#"):
+        return
+    if not targets & KEPT or any(session.registry.find(kind, value) is not None for kind in targets & KEPT):
+        return
+    found = next((kind for kind in _CONFUSED if kind not in targets and session.registry.find(kind, value)), None)
+    if found is not None:
+        text = f"Cette adresse est celle d'une ressource {found} ; attendu : {', '.join(sorted(targets))}."
+        session.add("structure", text, item.place)

@@ -6,14 +6,23 @@ from typing import Any
 
 from virage.core.fhir import definitions, fhirpath
 from virage.core.fhir.validation import invariants
-from virage.core.fhir.validation.conformance import check_profile
+from virage.core.fhir.validation.conformance import check_profile, conforms_to
 from virage.core.fhir.validation.items import Item
 from virage.core.fhir.validation.session import Session
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
+HL7 = "http://hl7.org/fhir/StructureDefinition/"
 _EXAMPLE = re.compile(r"//(?:[\w.-]*\.)?(?:example\.(?:org|com|net)|acme\.(?:org|com))(?:[/:]|$)")
 _TOOLS = "http://hl7.org/fhir/tools/"  # notes for the programs that publish specifications: they bind no instance
 _CROSS = re.compile(r"http://hl7\.org/fhir/([0-9])\.[0-9]/StructureDefinition/extension-([A-Za-z]+)\.(.+)")
+# Places that the published contexts of R4 forget and its own definitions use (HL7 ticket FHIR-13328, and R5).
+_ALSO: dict[str, list[dict[str, str]]] = {
+    HL7 + "regex": [{"type": "element", "expression": "ElementDefinition.type"}],
+    HL7 + "structuredefinition-fhir-type": [{"type": "element", "expression": "ElementDefinition.type"}],
+    HL7 + "structuredefinition-normative-version": [{"type": "element", "expression": "Element"}],
+    HL7 + "capabilitystatement-expectation": [{"type": "element", "expression": "Element"}],
+    HL7 + "capabilitystatement-prohibited": [{"type": "element", "expression": "Element"}],
+}
 _CROSS_MODIFIERS = frozenset({"Patient.animal"})
 
 
@@ -32,6 +41,10 @@ def check_extension(item: Item, holder: Item, above: list[Item], session: Sessio
     cross = _CROSS.fullmatch(url)
     if cross:
         _cross_version(item, cross[2], cross[3], session)
+        return
+    if "|" in url and session.registry.structure(url.partition("|")[0]) is not None:
+        text = "L'adresse d'une extension ne porte pas de version : retirez ce qui suit « | »."
+        session.add("extension", text, item.place)
         return
     source = session.registry.structure(url)
     modifier = item.place[1] == "modifierExtension"
@@ -105,7 +118,8 @@ def _cross_version(item: Item, type_name: str, path: str, session: Session) -> N
 
 
 def _context(source: Mapping[str, Any], item: Item, holder: Item, above: list[Item], session: Session) -> None:
-    contexts = source.get("context", ())
+    contexts = [*source.get("context", ()), *_ALSO.get(str(source.get("url")), ())]
+    contexts = [each for each in contexts if is_for_r4(each)]
     if contexts and not any(_fits(each, holder, above, session) for each in contexts):
         permitted = ", ".join(str(each.get("expression")) for each in contexts)
         text = f"Cette extension n'est pas permise ici ; elle va sur : {permitted}."
@@ -137,10 +151,37 @@ def _fits(context: Mapping[str, Any], holder: Item, above: list[Item], session: 
         return any(getattr(each, "value", None) is holder.value for each in nodes)
     if expression in ("Element", "Base", "*") or (expression == "Resource" and _is(holder, "Resource")):
         return True
-    expression = expression.partition("#")[0].removeprefix("http://hl7.org/fhir/StructureDefinition/")
+    profile, hash_, inner = expression.partition("#")
+    if hash_:
+        expression = inner
+        if not _follows(profile, holder, session):
+            return False
+    expression = expression.removeprefix(HL7)
     if "." not in expression:
         return _is(holder, expression)
     return _by_path(expression, holder, above)
+
+
+def is_for_r4(context: Mapping[str, Any]) -> bool:
+    """Whether a context holds for this version of FHIR, where its definition speaks of several (version-specific-use)."""
+    for each in context.get("extension", ()):
+        if each.get("url") != HL7 + "version-specific-use":
+            continue
+        bounds = {
+            part.get("url"): next((str(value) for key, value in part.items() if key.startswith("value")), "")
+            for part in each.get("extension", ())
+        }
+        first, last = bounds.get("startFhirVersion", ""), bounds.get("endFhirVersion", "")
+        if (first and first[:3] > "4.0") or (last and last[:3] < "4.0"):
+            return False
+    return True
+
+
+def _follows(profile: str, holder: Item, session: Session) -> bool:
+    """Whether the resource around conforms to the profile that a context names; a profile that is not here forbids."""
+    resource = holder.frame.resource
+    whole = Item(resource, None, str(resource.get("resourceType", "")), holder.place, holder.frame)
+    return conforms_to(whole, profile, session)
 
 
 def _is(holder: Item, name: str) -> bool:

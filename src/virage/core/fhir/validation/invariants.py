@@ -24,8 +24,12 @@ _AT_A_GLANCE: dict[str, tuple[str, str]] = {
 # Advice rather than a rule: R4 itself calls it a best practice, and no program keeps it.
 ADVICE = frozenset({"dom-6"})
 
-# The published expression says « > 2 » where its own words, and every later version, say « more than one ».
-MENDED = {"que-12": "enableWhen.count() > 1 implies enableBehavior.exists()"}
+# Published expressions that say something else than their own words: que-12 says « > 2 » for « more than one », and que-7 names
+# the type of FHIRPath where the element has that of FHIR.
+MENDED = {
+    "que-7": "operator = 'exists' implies (answer is boolean)",
+    "que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
+}
 
 
 def is_elsewhere(key: str) -> bool:

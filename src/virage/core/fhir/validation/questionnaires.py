@@ -1,45 +1,73 @@
-"""Answers against their questionnaire: which items, how many, of which type, enabled or not, within which limits.
+"""Questionnaires in themselves, and answers against their questionnaire: which items, how many, enabled or not.
 
-The extensions read here are those of the specification: minValue, maxValue, minLength, maxDecimalPlaces, questionnaire-
-minOccurs and -maxOccurs, questionnaire-optionExclusive.
+The extensions read here are those of the specification: questionnaire-minOccurs and -maxOccurs, -optionExclusive,
+-constraint, and the enableWhenExpression of SDC. What one answer may be is told in `answers`.
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from virage.core.fhir import fhirpath
-from virage.core.fhir.fhirpath import regex
 from virage.core.fhir.validation import invariants
-from virage.core.fhir.validation.conformance import NUMBERS, compare
-from virage.core.fhir.validation.items import Item, children, equal
-from virage.core.fhir.validation.registry import Registry
-from virage.core.fhir.validation.session import REFERENCE, Session
-from virage.core.fhir.validation.terminology import BuiltIn, Terminology
+from virage.core.fhir.validation.answers import CORE, SDC, TYPES, agree, extension, same
+from virage.core.fhir.validation.answers import check as check_answer
+from virage.core.fhir.validation.conformance import compare
+from virage.core.fhir.validation.items import Item, children
+from virage.core.fhir.validation.session import Session
 
 Line = Mapping[str, Any]
-_CORE = "http://hl7.org/fhir/StructureDefinition/"
-_SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/"
 _ENABLE = {
-    _SDC + "sdc-questionnaire-enableWhenExpression",
+    SDC + "sdc-questionnaire-enableWhenExpression",
     "http://phr.kanta.fi/StructureDefinition/fiphr-ext-questionnaire-enablewhen",
 }
-TYPES = {
-    "boolean": ("boolean",),
-    "decimal": ("decimal",),
-    "integer": ("integer",),
-    "date": ("date",),
-    "dateTime": ("dateTime",),
-    "time": ("time",),
-    "string": ("string",),
-    "text": ("string",),
-    "url": ("uri",),
-    "choice": ("Coding", "date", "time", "integer", "string"),
-    "open-choice": ("Coding", "string", "date", "time", "integer"),
-    "attachment": ("Attachment",),
-    "reference": ("Reference",),
-    "quantity": ("Quantity",),
-}
+
+
+def definition(item: Item, session: Session) -> None:
+    """A Questionnaire: each condition (enableWhen) names a question that is there, before this one, and not below it."""
+    known: dict[str, tuple[int, Item]] = {}
+    order = _items(item)
+    for rank, each in enumerate(order):
+        link = each.value.get("linkId")
+        if type(link) is str:
+            known.setdefault(link, (rank, each))
+    for rank, each in enumerate(order):
+        for condition in children(each, "enableWhen"):
+            question = condition.value.get("question") if type(condition.value) is dict else None
+            if type(question) is str:
+                _condition(each, rank, question, known, session)
+        kind = str(each.value.get("type"))
+        permitted = TYPES.get(kind, ())
+        for initial in children(each, "initial"):
+            for value in children(initial, "value"):
+                if permitted and value.type not in permitted:
+                    text = (
+                        f"La valeur de départ d'une question « {kind} » est de type {permitted[0]}, pas {value.type}."
+                    )
+                    session.add("invalid", text, initial.place)
+
+
+def _items(item: Item) -> list[Item]:
+    """The items of a questionnaire at every level, in the order in which they are asked."""
+    found: list[Item] = []
+    for each in children(item, "item"):
+        if type(each.value) is dict:
+            found.append(each)
+            found.extend(_items(each))
+    return found
+
+
+def _condition(item: Item, rank: int, question: str, known: dict[str, tuple[int, Item]], session: Session) -> None:
+    if question not in known:
+        session.add("not-found", "Cette condition (enableWhen) nomme une question qui n'existe pas.", item.place)
+        return
+    place, target = known[question]
+    if target.value is item.value:
+        session.add("invalid", "Une question ne peut dépendre d'elle-même (enableWhen).", item.place)
+    elif any(each.value is target.value for each in _items(item)):
+        session.add("invalid", "Une question ne peut dépendre de l'une de celles qu'elle contient.", item.place)
+    elif place > rank:
+        text = "Cette condition (enableWhen) dépend d'une question posée plus loin."
+        session.add("invalid", text, item.place, "warning")
 
 
 def check(item: Item, session: Session) -> None:
@@ -60,6 +88,21 @@ def check(item: Item, session: Session) -> None:
     whole.level(source.get("item", ()), children(item, "item"), item)
 
 
+class _Given(NamedTuple):
+    """The answers of one item of a response, and the item or the answer around."""
+
+    above: "_Given | None"
+    values: list[Any]
+
+    def line(self) -> "list[_Given]":
+        """This one and all those around, from the nearest."""
+        found, current = [], self
+        while current is not None:
+            found.append(current)
+            current = current.above  # type: ignore[assignment]
+        return found
+
+
 class _Response:
     """One response under control: what is answered to each question, and how strict to be."""
 
@@ -73,18 +116,22 @@ class _Response:
             line = waiting.pop()
             self.known.add(line.get("linkId", ""))
             waiting.extend(line.get("item", ()))
-        self.answers: dict[str, list[Any]] = {}
         self.source = item
-        below = children(item, "item")
-        while below:
-            each = below.pop()
-            link = each.value.get("linkId") if type(each.value) is dict else None
-            if type(link) is str:
-                held = self.answers.setdefault(link, [])
-                for answer in children(each, "answer"):
-                    held.extend(value.value for value in children(answer, "value"))
-                    below.extend(children(answer, "item"))
-            below.extend(children(each, "item"))
+        self.given: dict[str, list[_Given]] = {}
+        self.nodes: dict[int, _Given] = {}
+        self._read(item, None, None)
+
+    def _read(self, item: Item, above: "_Given | None", link: str | None) -> None:
+        """Know what is answered at this item, or at this answer, and below."""
+        node = self.nodes[id(item.value)] = _Given(above, [])
+        if link is not None:
+            self.given.setdefault(link, []).append(node)
+        for answer in children(item, "answer"):
+            node.values.extend(value.value for value in children(answer, "value"))
+            self._read(answer, node, None)
+        for each in children(item, "item"):
+            named = each.value.get("linkId") if type(each.value) is dict else None
+            self._read(each, node, named if type(named) is str else None)
 
     def level(self, lines: Any, items: list[Item], parent: Item) -> None:
         """The items of one level, by question."""
@@ -116,7 +163,7 @@ class _Response:
 
     def _question(self, line: Line, items: list[Item], parent: Item) -> None:
         kind = line.get("type", "group")
-        enabled = self._enabled(line)
+        enabled = self._enabled(line, parent)
         if not enabled:
             for each in items:
                 if kind == "display" or self._filled(each):
@@ -151,6 +198,8 @@ class _Response:
                 self.session.add(
                     "structure", f"Un item de type « {kind} » n'a pas de réponse : retirez-la.", item.place
                 )
+            if kind == "group" and line.get("required") and not children(item, "item"):
+                self._missing(item)
             if kind != "display":
                 self.level(line.get("item", ()), children(item, "item"), item)
             elif children(item, "item"):
@@ -164,22 +213,22 @@ class _Response:
         self._count(line, answers, item)
         for answer in answers:
             for value in children(answer, "value"):
-                self._value(line, kind, value, answer)
+                check_answer(line, value, self.questionnaire, self.session)
             self.level(line.get("item", ()), children(answer, "item"), answer)
         if not answers and children(item, "item"):
             self.level(line.get("item", ()), children(item, "item"), item)
         exclusive = [
-            each for each in line.get("answerOption", ()) if _extension(each, "questionnaire-optionExclusive") is True
+            each for each in line.get("answerOption", ()) if extension(each, "questionnaire-optionExclusive") is True
         ]
         if len(answers) > 1 and exclusive:
             for answer in answers:
-                if any(_same(each, value) for each in exclusive for value in children(answer, "value")):
+                if any(same(each, value) for each in exclusive for value in children(answer, "value")):
                     text = "Cette réponse en exclut toute autre : gardez-la seule, ou retirez-la."
                     self.session.add("invalid", text, answer.place)
 
     def _occurrences(self, line: Line, items: list[Item], parent: Item) -> None:
-        most = _extension(line, "questionnaire-maxOccurs")
-        least = _extension(line, "questionnaire-minOccurs")
+        most = extension(line, "questionnaire-maxOccurs")
+        least = extension(line, "questionnaire-minOccurs")
         if type(most) is int and len(items) > most:
             self.session.add("structure", f"Ce groupe est permis {most} fois au plus.", parent.place)
         if type(least) is int and len(items) < least and self.strict:
@@ -188,7 +237,7 @@ class _Response:
     def _constraints(self, line: Line, item: Item) -> None:
         """Rules that the questionnaire sets by the extension questionnaire-constraint; one that cannot be read binds nobody."""
         for each in line.get("extension", ()):
-            if each.get("url") != _CORE + "questionnaire-constraint":
+            if each.get("url") != CORE + "questionnaire-constraint":
                 continue
             parts = {
                 part.get("url"): next((value for key, value in part.items() if key.startswith("value")), None)
@@ -207,8 +256,8 @@ class _Response:
                 )
 
     def _count(self, line: Line, answers: list[Item], item: Item) -> None:
-        most = _extension(line, "questionnaire-maxOccurs")
-        least = _extension(line, "questionnaire-minOccurs")
+        most = extension(line, "questionnaire-maxOccurs")
+        least = extension(line, "questionnaire-minOccurs")
         if len(answers) > 1 and not line.get("repeats"):
             self.session.add("structure", "Une seule réponse est permise à cette question.", item.place)
         elif type(most) is int and len(answers) > most:
@@ -220,115 +269,7 @@ class _Response:
                 "structure", f"Au moins {least} réponses sont attendues ; {len(answers)} données.", item.place
             )
 
-    def _value(self, line: Line, kind: str, value: Item, answer: Item) -> None:
-        permitted = TYPES.get(kind, ())
-        if permitted and value.type not in permitted:
-            text = f"La réponse doit être de type {permitted[0]}, pas {value.type}."
-            self.session.add("structure", text, value.place)
-            return
-        self._limits(line, value)
-        options = line.get("answerOption", ())
-        listed = line.get("answerValueSet")
-        if options and not any(_same(each, value) for each in options):
-            free = kind == "open-choice" and value.type == "string"
-            if not free:
-                self.session.add(
-                    "code-invalid", "Cette réponse n'est pas parmi celles qui sont proposées.", value.place
-                )
-        elif type(listed) is str:
-            self._listed(listed, kind, value)
-
-    def _listed(self, listed: str, kind: str, value: Item) -> None:
-        lists = self.session.terminology
-        if listed.startswith("#"):
-            lists, listed = self._own_list(listed[1:])
-        if value.type == "Coding":
-            answer = lists.member_of(value.value, "Coding", listed)
-            if answer is False and kind == "choice":
-                self.session.add("code-invalid", f"Cette réponse n'est pas dans la liste {listed}.", value.place)
-        elif kind == "string" and value.type == "string":
-            if lists.contains(listed, None, value.value) is False:
-                self.session.add("code-invalid", f"Cette réponse n'est pas dans la liste {listed}.", value.place)
-        elif kind == "choice" and value.type == "string":
-            self.session.add(
-                "code-invalid", f"Une réponse codée, prise dans la liste {listed}, est attendue.", value.place
-            )
-
-    def _own_list(self, ident: str) -> tuple[Terminology, str]:
-        """A value set that the questionnaire contains: what knows it, and its name there; no name when there is none.
-
-        It is nobody else's: the registry, which others share, does not learn it.
-        """
-        found = (each for each in self.questionnaire.get("contained", ()) if each.get("id") == ident)
-        own = next((each for each in found if each.get("resourceType") == "ValueSet"), None)
-        if own is None:
-            return self.session.terminology, ""
-        name = f"{self.questionnaire.get('url', '')}::{ident}"
-        return BuiltIn(Registry([{**own, "url": name}], above=self.session.registry)), name
-
-    def _limits(self, line: Line, value: Item) -> None:
-        data = value.value
-        add = self.session.add
-        if type(data) is str:
-            most, least = line.get("maxLength"), _extension(line, "minLength")
-            if type(most) is int and len(data) > most:
-                add("too-long", f"Au plus {most} caractères sont permis.", value.place)
-            if type(least) is int and len(data) < least:
-                add("invalid", f"Au moins {least} caractères sont attendus.", value.place)
-            pattern = _extension(line, "regex")
-            if type(pattern) is str and not _has_form(pattern, data):
-                add("invalid", "La réponse n'a pas la forme demandée.", value.place)
-        if value.type == "Attachment":
-            self._attached(line, data, value)
-        if value.type == "Reference":
-            self._referred(line, data, value)
-        places = _extension(line, "maxDecimalPlaces")
-        if type(places) is int and isinstance(data, int | float | Decimal) and type(data) is not bool:
-            text = getattr(data, "text", str(data))
-            if len(text.partition(".")[2]) > places:
-                add("invalid", f"Au plus {places} décimales sont permises.", value.place)
-        for name, sign, word in (("minValue", -1, "inférieure au minimum"), ("maxValue", 1, "supérieure au maximum")):
-            limit = _extension(line, name)
-            if limit is None:
-                limit = _extension(line, "sdc-questionnaire-" + name.replace("Value", "Quantity"), _SDC)
-            if limit is None:
-                continue
-            if type(limit) is dict and type(data) is dict and not (limit.get("code") and data.get("code")):
-                if limit.get("unit") is not None or data.get("unit") is not None:
-                    add(
-                        "invalid",
-                        "Cette quantité ne peut être comparée à la limite : donnez système et code d'unité.",
-                        value.place,
-                    )
-                continue
-            order = compare(data, limit)
-            if order is not None and order * sign > 0:
-                add("invalid", f"La valeur est {word} permis.", value.place)
-
-    def _attached(self, line: Line, data: Any, value: Item) -> None:
-        most = _extension(line, "maxSize")
-        size = data.get("size")
-        if type(size) is not int and type(data.get("data")) is str:
-            size = len(data["data"]) * 3 // 4
-        if isinstance(most, NUMBERS) and type(size) is int and size > most:
-            self.session.add("too-long", f"Le fichier dépasse la taille permise ({most} octets).", value.place)
-        kinds = [each.get("valueCode") for each in line.get("extension", ()) if each.get("url") == _CORE + "mimeType"]
-        if kinds and data.get("contentType") not in kinds:
-            self.session.add("invalid", f"Le format du fichier doit être : {', '.join(map(str, kinds))}.", value.place)
-
-    def _referred(self, line: Line, data: Any, value: Item) -> None:
-        kinds = [
-            each.get("valueCode")
-            for each in line.get("extension", ())
-            if each.get("url") == _CORE + "questionnaire-referenceResource"
-        ]
-        match = REFERENCE.fullmatch(str(data.get("reference", "")))
-        if kinds and match is not None and match[2] not in kinds:
-            self.session.add(
-                "structure", f"La ressource désignée doit être : {', '.join(map(str, kinds))}.", value.place
-            )
-
-    def _enabled(self, line: Line) -> bool:
+    def _enabled(self, line: Line, parent: Item) -> bool:
         for each in line.get("extension", ()):
             if each.get("url") in _ENABLE:
                 expression = each.get("valueString") or each.get("valueExpression", {}).get("expression")
@@ -339,17 +280,31 @@ class _Response:
         conditions = line.get("enableWhen", ())
         if not conditions:
             return True
-        answers = [self._holds(each) for each in conditions]
+        around = self.nodes[id(parent.value)].line()
+        answers = [self._holds(each, around) for each in conditions]
         return any(answers) if line.get("enableBehavior") == "any" else all(answers)
 
-    def _holds(self, condition: Line) -> bool:
-        given = self.answers.get(condition.get("question", ""), [])
+    def _nearest(self, question: str, around: list[_Given]) -> list[Any]:
+        """The answers to a question that are nearest to a place, as R4 says for enableWhen: of those around it, the first that
+        holds the question, or is it."""
+        best, found = len(around), list[_Given]()
+        for each in self.given.get(question, ()):
+            line = each.line()
+            rank = next((rank for rank, one in enumerate(around) if any(one is other for other in line)), len(around))
+            if rank < best:
+                best, found = rank, [each]
+            elif rank == best:
+                found.append(each)
+        return [value for each in found for value in each.values]
+
+    def _holds(self, condition: Line, around: list[_Given]) -> bool:
+        given = self._nearest(condition.get("question", ""), around)
         wanted = next((value for name, value in condition.items() if name.startswith("answer")), None)
         operator = condition.get("operator", "exists")
         if operator == "exists":
             return bool(given) == (wanted is not False)
         if operator in ("=", "!="):
-            same = any(_agree(value, wanted) for value in given)
+            same = any(agree(value, wanted) for value in given)
             return same if operator == "=" else bool(given) and not same
         for value in given:
             order = compare(value, wanted)
@@ -361,29 +316,3 @@ class _Response:
             ):
                 return True
         return False
-
-
-def _extension(line: Line, name: str, space: str = _CORE) -> Any:
-    for each in line.get("extension", ()):
-        if each.get("url") == space + name:
-            return next((value for key, value in each.items() if key.startswith("value")), None)
-    return None
-
-
-def _has_form(pattern: str, text: str) -> bool:
-    """Whether a text has the form that a questionnaire asks for; a pattern that cannot be read asks for nothing."""
-    try:
-        return regex.matches(pattern, text, full=True)
-    except fhirpath.FhirPathError:
-        return True
-
-
-def _agree(value: Any, wanted: Any) -> bool:
-    if type(value) is dict and type(wanted) is dict and "code" in wanted:
-        return bool(value.get("code") == wanted.get("code") and value.get("system") == wanted.get("system"))
-    return equal(value, wanted)
-
-
-def _same(option: Line, value: Item) -> bool:
-    wanted = next((content for key, content in option.items() if key.startswith("value")), None)
-    return _agree(value.value, wanted)

@@ -1,187 +1,110 @@
 """Rules of a few resource types that R4 states in words or that invariants cannot say."""
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
 
 from virage.core.fhir import definitions, fhirpath
-from virage.core.fhir.validation import ecl, measures, questionnaires, structures
+from virage.core.fhir.validation import measures, questionnaires, structures, vocabularies
 from virage.core.fhir.validation.conformance import check_profile
 from virage.core.fhir.validation.items import Item, children
 from virage.core.fhir.validation.session import Session
 
 Rule = Callable[[Item, Session], None]
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
-SNOMED = "http://snomed.info/sct"
-_CONCEPT = "http://hl7.org/fhir/concept-properties#"
-_PROPERTIES = {
-    "inactive": "boolean",
-    "deprecated": "dateTime",
-    "deprecationDate": "dateTime",
-    "notSelectable": "boolean",
-    "parent": "code",
-    "child": "code",
-    "partOf": "code",
-    "comment": "string",
-}
+
+
+def search_expression(item: Item, session: Session) -> None:
+    """The expression of a search parameter is readable, and starts from a base type."""
+    expression = item.value.get("expression")
+    bases = item.value.get("base", [])
+    if type(expression) is not str:
+        return
+    place = (item.place, "expression", -1)
+    try:
+        fhirpath.compile(expression)
+    except fhirpath.FhirPathError as error:
+        session.add("invalid", f"L'expression FHIRPath n'est pas lisible : {error}", place)
+        return
+    for first in re.findall(r"(?:^|\|)\s*\(?\s*([A-Z][A-Za-z]+)\.", expression):
+        if definitions.kind(first) != "resource" or type(bases) is not list:
+            continue
+        if not any(base == "Resource" or definitions.is_a(str(base), first) for base in bases):
+            session.add("invalid", f"L'expression part de {first}, qui n'est pas dans base.", place)
+            break
 
 
 def search_parameter(item: Item, session: Session) -> None:
-    """The expression must be readable and start from a base type; a composite has at least two components."""
+    """A parameter keeps to the one it derives from; a composite has at least two components."""
     value = item.value
-    expression = value.get("expression")
     bases = value.get("base", [])
-    if type(expression) is str:
-        try:
-            fhirpath.compile(expression)
-        except fhirpath.FhirPathError as error:
-            session.add("invalid", f"L'expression FHIRPath n'est pas lisible : {error}", (item.place, "expression", -1))
-        else:
-            for first in re.findall(r"(?:^|\|)\s*\(?\s*([A-Z][A-Za-z]+)\.", expression):
-                if definitions.kind(first) != "resource" or type(bases) is not list:
-                    continue
-                if not any(base == "Resource" or definitions.is_a(str(base), first) for base in bases):
-                    text = f"L'expression part de {first}, qui n'est pas dans base."
-                    session.add("invalid", text, (item.place, "expression", -1))
-                    break
-    known = session.registry.find("SearchParameter", str(value.get("derivedFrom", "")))
+    known = _parameter(value.get("derivedFrom"), session)
     if known is not None:
-        if known.get("type") != value.get("type"):
+        kind, theirs = known
+        if kind != value.get("type"):
             session.add("invalid", "Le type n'est pas celui du paramètre dont il dérive.", item.place)
-        theirs = set(known.get("base", ()))
         if type(bases) is list and theirs and not {str(each) for each in bases} <= theirs and "Resource" not in theirs:
             session.add("invalid", "Une base n'est pas de celles du paramètre dont il dérive.", item.place)
     if value.get("type") == "composite" and len(value.get("component", ())) < 2:
         session.add("invalid", "Un paramètre composite a au moins deux composants (component).", item.place)
 
 
-def code_system(item: Item, session: Session) -> None:
-    """A supplement says so, and says of what."""
-    value = item.value
-    if "supplements" in value and value.get("content") != "supplement":
-        text = "Un système de codes qui en complète un autre a pour contenu « supplement »."
-        session.add("invalid", text, (item.place, "content", -1))
-    codes: set[str] = set()
-    uris: set[str] = set()
-    for prop in children(item, "property"):
-        if type(prop.value) is not dict:
-            continue
-        code, uri = str(prop.value.get("code")), prop.value.get("uri")
-        wanted = _PROPERTIES.get(uri.rpartition("#")[2]) if type(uri) is str and uri.startswith(_CONCEPT) else None
-        if wanted is not None and prop.value.get("type") != wanted:
-            session.add("invalid", f"Cette propriété connue est de type {wanted}.", prop.place)
-        if code in codes or uri in uris:
-            session.add("duplicate", "Cette propriété est déjà définie : gardez-en une.", prop.place)
-        codes.add(code)
-        if type(uri) is str:
-            uris.add(uri)
-    types = {str(prop.get("code")): prop.get("type") for prop in value.get("property", ()) if type(prop) is dict}
-    base = value.get("supplements")
-    for concept in _concepts(item):
-        code = concept.value.get("code")
-        if type(base) is str and type(code) is str and session.terminology.knows(base.partition("|")[0], code) is False:
-            session.add("code-invalid", "Ce code n'est pas dans le système que celui-ci complète.", concept.place)
-        for prop in children(concept, "property"):
-            _property(prop, types, session)
+def _parameter(canonical: Any, session: Session) -> tuple[Any, set[str]] | None:
+    """Type and bases of a search parameter, given here or of R4."""
+    if type(canonical) is not str:
+        return None
+    own = _own_parameters().get(canonical.partition("|")[0])  # before the registry, which may have to ask a store
+    if own is not None:
+        return own.type, set(own.base)
+    known = session.registry.find("SearchParameter", canonical)
+    return None if known is None else (known.get("type"), {str(each) for each in known.get("base", ())})
 
 
-def _concepts(item: Item) -> list[Item]:
-    found: list[Item] = []
-    waiting = children(item, "concept")
-    while waiting:
-        each = waiting.pop()
-        if type(each.value) is dict:
-            found.append(each)
-            waiting.extend(children(each, "concept"))
-    return found
+@functools.cache
+def _own_parameters() -> dict[str, definitions.SearchParam]:
+    return {each.url: each for each in definitions.all_search_parameters()}
 
 
-def _property(item: Item, types: dict[str, Any], session: Session) -> None:
-    wanted = types.get(str(item.value.get("code"))) if type(item.value) is dict else None
-    for each in children(item, "value"):
-        if wanted is not None and each.type != wanted:
-            text = f"Cette propriété est définie de type {wanted}, et porte une valeur de type {each.type}."
-            session.add("invalid", text, item.place)
+def capability_statement(item: Item, session: Session) -> None:
+    """A search parameter that a server announces has the type of its definition."""
+    for rest in children(item, "rest"):
+        for resource in children(rest, "resource"):
+            for each in children(resource, "searchParam"):
+                line = each.value if type(each.value) is dict else {}
+                known = _parameter(line.get("definition"), session)
+                if known is not None and known[0] != line.get("type"):
+                    text = f"Ce paramètre de recherche est défini de type {known[0]}, pas {line.get('type')}."
+                    session.add("invalid", text, each.place)
 
 
-def value_set(item: Item, session: Session) -> None:
-    """Systems are absolute; codes listed from a known system exist in it."""
-    for compose in children(item, "compose"):
-        for side in ("include", "exclude"):
-            for part in children(compose, side):
-                _include(part, session)
-
-
-def _include(part: Item, session: Session) -> None:
-    system = part.value.get("system")
-    if type(system) is not str:
-        return
-    if not _ABSOLUTE.fullmatch(system):
-        text = "Le système d'une liste de valeurs se donne par son adresse absolue, même s'il est contenu."
-        session.add("invalid", text, part.place)
-        return
-    for concept in children(part, "concept"):
-        code = concept.value.get("code") if type(concept.value) is dict else None
-        if type(code) is str and session.terminology.knows(system, code) is False:
-            session.add("code-invalid", "Ce code n'existe pas dans le système indiqué.", concept.place, "warning")
-    for rule in children(part, "filter") if system == SNOMED else ():
-        line = rule.value if type(rule.value) is dict else {}
-        if line.get("property") == "constraint" and not ecl.is_readable(str(line.get("value", ""))):
-            session.add("invalid", "Cette contrainte n'est pas une expression ECL lisible.", rule.place)
-    source = session.registry.code_system(system)
-    if source is None:
-        return
-    known = {each.get("code") for each in source.get("property", ())} | {
-        each.get("code") for each in source.get("filter", ())
-    }
-    for rule in children(part, "filter"):
-        prop = rule.value.get("property") if type(rule.value) is dict else None
-        target, hash_, code = str(rule.value.get("value", "")).rpartition("#") if prop else ("", "", "")
-        if hash_ and _ABSOLUTE.fullmatch(target) and session.terminology.knows(target, code) is False:
-            session.add("code-invalid", "Ce filtre compare à un code qui n'existe pas dans son système.", rule.place)
-        usual = {"concept", "code", "display", "definition", "parent", "child", "status", "inactive", "notSelectable"}
-        if prop not in known | usual and (source.get("property") or source.get("filter")):
-            session.add("invalid", "Ce filtre porte sur une propriété que le système n'a pas.", rule.place)
-
-
-def concept_map(item: Item, session: Session) -> None:
-    """Codes mapped from or to a system that is here exist in it."""
-    for group in children(item, "group"):
-        if type(group.value) is not dict:
-            continue
-        source, target = group.value.get("source"), group.value.get("target")
-        for element in children(group, "element"):
-            _mapped(element, source, session)
-            for each in children(element, "target"):
-                _mapped(each, target, session)
-
-
-def _mapped(item: Item, system: Any, session: Session) -> None:
-    code = item.value.get("code") if type(item.value) is dict else None
-    if type(system) is str and type(code) is str and session.terminology.knows(system, code) is False:
-        text = "Ce code n'existe pas dans le système indiqué par le groupe."
-        session.add("code-invalid", text, (item.place, "code", -1))
-
-
-# Observations with these codes are vital signs, which R4 asks to follow its profiles (R4, vital signs profile).
-_VITAL = {
-    "85353-1": "vitalspanel",
-    "9279-1": "resprate",
-    "8867-4": "heartrate",
-    "2708-6": "oxygensat",
-    "8310-5": "bodytemp",
-    "8302-2": "bodyheight",
-    "9843-4": "headcircum",
-    "29463-7": "bodyweight",
-    "39156-5": "bmi",
-    "85354-9": "bp",
+# Observations with these codes are vital signs, which R4 asks to follow its profiles (R4, vital signs profile). A profile
+# wants the first code of its line; a more precise one is given beside it, never instead of it.
+_VITAL_LOINC = {
+    "vitalspanel": ("85353-1",),
+    "resprate": ("9279-1", "19840-8", "33438-3"),
+    "heartrate": ("8867-4", "8889-8", "8890-6", "8891-4", "8892-2", "8893-0", "11328-2"),
+    "oxygensat": ("2708-6", "59408-5", "20564-1", "2709-4", "2710-2"),
+    "bodytemp": ("8310-5", "8328-7", "8329-5", "8330-3", "8331-1", "8332-9", "8333-7", "8334-5"),
+    "bodyheight": ("8302-2", "3137-7", "3138-5", "8306-3", "8308-9"),
+    "headcircum": ("9843-4", "8287-5"),
+    "bodyweight": ("29463-7", "3141-9", "3142-7", "8350-1", "8351-9"),
+    "bmi": ("39156-5", "59574-4"),
+    "bp": ("85354-9", "35094-2", "55284-4", "76534-7"),
 }
 _VITAL_SNOMED = {
-    "75367002": "bp",
-    "364075005": "heartrate",
-    "86290005": "resprate",
-    "386725007": "bodytemp",
-    "276885007": "bodytemp",
+    "bp": ("75367002",),
+    "heartrate": ("364075005",),
+    "resprate": ("86290005",),
+    "bodytemp": ("386725007", "276885007"),
+    "bodyheight": ("50373000",),
+    "bodyweight": ("27113001",),
+    "bmi": ("60621009",),
+    "oxygensat": ("103228002", "431314004"),
+    "headcircum": ("363812007",),
+}
+_VITAL = {
+    system: {code: profile for profile, codes in table.items() for code in codes}
+    for system, table in (("http://loinc.org", _VITAL_LOINC), ("http://snomed.info/sct", _VITAL_SNOMED))
 }
 
 
@@ -192,22 +115,26 @@ def observation(item: Item, session: Session) -> None:
     for each in codings if type(codings) is list else ():
         if type(each) is not dict:
             continue
-        table = {"http://loinc.org": _VITAL, "http://snomed.info/sct": _VITAL_SNOMED}.get(str(each.get("system")), {})
-        profile = table.get(str(each.get("code")))
+        profile = _VITAL.get(str(each.get("system")), {}).get(str(each.get("code")))
         if profile is not None:
             with session.after(item.place):
                 check_profile(item, "http://hl7.org/fhir/StructureDefinition/" + profile, session)
             return
 
 
+#: rules that speak of one element, told among those of the elements
+EARLY: dict[str, Rule] = {"SearchParameter": search_expression}
+#: rules of the whole, told after those of the elements
 RULES: dict[str, Rule] = {
-    "CodeSystem": code_system,
-    "ValueSet": value_set,
+    "CapabilityStatement": capability_statement,
+    "CodeSystem": vocabularies.code_system,
+    "ValueSet": vocabularies.value_set,
     "SearchParameter": search_parameter,
     "StructureDefinition": structures.check,
-    "ConceptMap": concept_map,
+    "ConceptMap": vocabularies.concept_map,
     "Measure": measures.measure,
     "MeasureReport": measures.report,
     "Observation": observation,
+    "Questionnaire": questionnaires.definition,
     "QuestionnaireResponse": questionnaires.check,
 }

@@ -27,7 +27,8 @@ class Options:
 
     `unknown_extensions` is the severity of an extension nobody here defines; `unknown_profiles` that of a profile that a
     resource declares, `unknown_targets` that of one that a profile names for a reference; `must_resolve` asks that references find
-    their target; `check_text` refuses markup inside plain strings; `displays` is the severity of a wrong wording; `assume_rest` takes every http reference for that of a FHIR server;
+    their target; `check_text` refuses markup inside plain strings; `displays` is the severity of a wrong wording; `assume_rest` takes the http reference of an
+    answer for that of a FHIR server;
     `resolver` finds resources that are neither contained, in the bundle, nor in the registry.
     """
 

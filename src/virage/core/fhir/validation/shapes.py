@@ -13,6 +13,16 @@ from virage.core.fhir.validation.registry import Registry
 
 STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
 MAX_CHAIN = 30
+LIMITS = frozenset(
+    {
+        "maxDecimalPlaces",
+        "maxSize",
+        "minLength",
+        "narrative-language-control",
+        "narrative-source-control",
+        "regex",
+    }
+)
 _R5 = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition."
 Line = Mapping[str, Any]
 
@@ -25,8 +35,26 @@ class Shape:
     """One constrained element, or a slice of it. Attributes left at None constrain nothing."""
 
     __slots__ = (
-        "binding", "children", "constraints", "fixed", "id", "max", "max_length", "max_value", "min", "min_value", "name",
-        "pattern", "profile", "slice", "slices", "slicing", "type_name", "types", "value_rule",
+        "binding",
+        "children",
+        "constraints",
+        "fixed",
+        "id",
+        "limits",
+        "max",
+        "max_length",
+        "max_value",
+        "min",
+        "min_value",
+        "name",
+        "pattern",
+        "profile",
+        "slice",
+        "slices",
+        "slicing",
+        "type_name",
+        "types",
+        "value_rule",
     )  # fmt: skip
 
     def __init__(self, name: str, ident: str, type_name: str, profile: str) -> None:
@@ -47,6 +75,8 @@ class Shape:
         self.max_length: int | None = None
         self.slicing: Line | None = None
         self.value_rule: Line | None = None
+        #: what extensions of an element definition ask further, by their names
+        self.limits: dict[str, list[Any]] = {}
         self.children: dict[str, Shape] = {}
         self.slices: dict[str, Shape] = {}
 
@@ -273,6 +303,15 @@ def _apply(shape: Shape, line: Line, profile: str) -> None:
             # Invariants copied from the base types are checked with these types.
             if not (source.startswith(STRUCTURE) and definitions.kind(source[len(STRUCTURE) :])):
                 shape.constraints[each["key"]] = each
+    limits: dict[str, list[Any]] = {}
+    for each in (
+        *line.get("extension", ()),
+        *(more for kind in line.get("type", ()) for more in kind.get("extension", ())),
+    ):
+        name = str(each.get("url", "")).removeprefix(STRUCTURE)
+        if name in LIMITS:
+            limits.setdefault(name, []).extend(value for key, value in each.items() if key.startswith("value"))
+    shape.limits = {**shape.limits, **limits}
     for each in line.get("extension", ()):
         # R5 rules that R4 profiles may already carry.
         if str(each.get("url", "")).startswith(_R5) and each["url"][len(_R5) :] in (

@@ -1,5 +1,6 @@
 """Rules of StructureDefinition that invariants do not say: its base, its type, what its elements narrow."""
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from virage.core.fhir import definitions, fhirpath
 from virage.core.fhir.definitions import ElementDef
 from virage.core.fhir.validation import shapes
-from virage.core.fhir.validation.extensions import is_modifier
+from virage.core.fhir.validation.extensions import is_for_r4, is_modifier
 from virage.core.fhir.validation.items import Item, children
 from virage.core.fhir.validation.session import Session
 from virage.core.fhir.validation.slicing import steps_of
@@ -25,6 +26,12 @@ def check(item: Item, session: Session) -> None:
     if not _ABSOLUTE.match(name) and not definitions.kind(name):
         text = "Ce type n'existe pas en FHIR R4 : un modèle logique se nomme par une adresse absolue."
         session.add("invalid", text, (item.place, "type", -1))
+    elif _ABSOLUTE.match(name) and value.get("kind") != "logical":
+        session.add("invalid", "Seul un modèle logique a un type nommé par une adresse.", (item.place, "type", -1))
+    elif definitions.kind(name) and derivation == "specialization" and value.get("url") != shapes.STRUCTURE + name:
+        text = "Un type de FHIR R4 ne se redéfinit pas : un profil le contraint (derivation : constraint)."
+        session.add("invalid", text, (item.place, "type", -1))
+    _extension_rules(item, name, session)
     if base is not None and derivation is None:
         session.add("required", "Une définition qui a une base dit comment elle en dérive (derivation).", item.place)
     source = session.registry.structure(base) if type(base) is str and base else None
@@ -36,6 +43,48 @@ def check(item: Item, session: Session) -> None:
                 for element in children(holder, "element"):
                     if type(element.value) is dict:
                         _element(element, item, name, side, session)
+
+
+def _extension_rules(item: Item, name: str, session: Session) -> None:
+    """Contexts are those of extensions alone; an extension fixes its own address, and goes where there is something."""
+    value = item.value
+    if name != "Extension":
+        for key in ("context", "contextInvariant"):
+            for each in children(item, key):
+                session.add("invalid", "Seule une extension dit où elle va (context).", each.place)
+        return
+    for each in children(item, "context"):
+        line = each.value if type(each.value) is dict else {}
+        if (
+            line.get("type") == "element"
+            and is_for_r4(line)
+            and not _leads_somewhere(str(line.get("expression", "")), session)
+        ):
+            text = "Cet élément n'existe pas : une extension va sur un élément de FHIR R4."
+            session.add("invalid", text, each.place)
+    if value.get("derivation") != "constraint" or value.get("baseDefinition") != shapes.STRUCTURE + "Extension":
+        return
+    held = value.get("differential")
+    lines = held.get("element", ()) if type(held) is dict else ()
+    fixed = next(
+        (line.get("fixedUri") for line in lines if type(line) is dict and line.get("path") == "Extension.url"), None
+    )
+    if type(held) is dict and fixed != value.get("url"):
+        text = "Une extension fixe son adresse (Extension.url, fixedUri) à celle de sa définition (url)."
+        session.add("invalid", text, item.place)
+
+
+def _leads_somewhere(expression: str, session: Session) -> bool:
+    """Whether an element context names a type, or an element of one, as far as it can be followed."""
+    profile, hash_, inner = expression.partition("#")
+    path = inner if hash_ else expression.removeprefix(shapes.STRUCTURE)
+    name = path.partition(".")[0]
+    if name in ("CanonicalResource", "MetadataResource", "Base", "Element", "*", ""):
+        return True
+    if not definitions.kind(name):
+        return _ABSOLUTE.match(path) is not None and session.registry.structure(path) is not None
+    del profile
+    return not shapes.stray(path, name)
 
 
 def _base(item: Item, source: Mapping[str, Any], name: str, derivation: Any, session: Session) -> None:
@@ -55,6 +104,9 @@ def _base(item: Item, source: Mapping[str, Any], name: str, derivation: Any, ses
 def _element(element: Item, item: Item, name: str, side: str, session: Session) -> None:
     line: Mapping[str, Any] = element.value
     path = line.get("path")
+    if type(path) is str and path != name and not path.startswith(name + "."):
+        session.add("invalid", f"Les chemins d'un profil de {name} commencent par {name}.", element.place)
+        return
     if side == "differential" and (unknown := shapes.stray(path, name)):
         text = f"Le chemin {unknown} n'existe pas dans {name}, ou abrège un choix [x] par un type qu'il n'a pas."
         session.add("invalid", text, item.place)
@@ -66,8 +118,24 @@ def _element(element: Item, item: Item, name: str, side: str, session: Session) 
     base = _base_element(path, name)
     if base is not None:
         _narrows(line, base, item, session)
+    if side == "differential":
+        _suited(element, base, name, session)
+    if side == "differential" and "slicing" in line:
+        if path == name:
+            session.add("invalid", "La racine d'un profil ne se découpe pas en tranches.", element.place)
+        elif base is not None and base.max == 1 and not base.choice and not str(path).endswith("[x]"):
+            session.add(
+                "invalid",
+                "Cet élément n'apparaît qu'une fois : il n'y a rien à découper.",
+                (element.place, "slicing", -1),
+            )
+    if side == "differential" and "meaningWhenMissing" in line and not str(path).endswith("xtension"):
+        text = "Un profil ne change pas le sens d'un élément absent (meaningWhenMissing)."
+        session.add("invalid", text, element.place)
     for constraint in children(element, "constraint"):
         expression = constraint.value.get("expression") if type(constraint.value) is dict else None
+        if side == "differential" and type(constraint.value) is dict:
+            _own_rule(constraint, item, session)
         if side == "differential" and type(expression) is str:
             try:
                 fhirpath.compile(expression)
@@ -84,6 +152,70 @@ def _element(element: Item, item: Item, name: str, side: str, session: Session) 
     if type(address) is str and session.registry.value_set(address) is None and session.registry.code_system(address):
         text = "C'est un système de codes qui est désigné ici, pas une liste de valeurs."
         session.add("invalid", text, (element.place, "binding", -1))
+
+
+def _own_rule(constraint: Item, item: Item, session: Session) -> None:
+    """A rule that a profile adds is its own: its source is the profile, its key is none of those of R4."""
+    line: Mapping[str, Any] = constraint.value
+    source, url = line.get("source"), item.value.get("url")
+    if source is not None and source not in (url, f"{url}|{item.value.get('version')}"):
+        text = "Une règle ajoutée par un profil a ce profil pour source : retirez source, ou corrigez-la."
+        session.add("invalid", text, constraint.place)
+        return
+    known = _rules_of_r4().get(str(line.get("key")))
+    if known is not None and line.get("expression") not in known:
+        text = "Cette clé est celle d'une règle de FHIR R4, qui dit autre chose : prenez-en une autre."
+        session.add("invalid", text, constraint.place)
+
+
+@functools.cache
+def _rules_of_r4() -> dict[str, set[str]]:
+    """The invariants of the types of R4: their expressions, by key."""
+    found: dict[str, set[str]] = {}
+    for name in definitions.types():
+        try:
+            type_def = definitions.element(name)
+        except KeyError:
+            continue
+        held = [*type_def.invariants, *(each for child in type_def.children.values() for each in child.invariants)]
+        for each in held:
+            found.setdefault(each.key, set()).add(each.expression)
+    return found
+
+
+_BOUND = frozenset(
+    {"code", "Coding", "CodeableConcept", "Quantity", "string", "uri", "url", "oid", "uuid", "Age", "Count", "Distance",
+     "Duration", "MoneyQuantity", "SimpleQuantity", "Range", "Extension", "canonical", "id", "markdown"}
+)  # fmt: skip
+_RANGED = frozenset(
+    {"integer", "decimal", "instant", "date", "dateTime", "time", "positiveInt", "unsignedInt", "Age", "Count", "Distance",
+     "Duration", "Money", "MoneyQuantity", "Quantity", "SimpleQuantity"}
+)  # fmt: skip
+
+
+def _suited(element: Item, base: ElementDef | None, name: str, session: Session) -> None:
+    """Bindings, lengths and bounds are for the types that can have them."""
+    line: Mapping[str, Any] = element.value
+    told = line.get("type")
+    codes = {str(each.get("code")) for each in told if type(each) is dict} if type(told) is list else set()
+    if not codes:
+        codes = {each.code for each in base.types} if base is not None else set()
+    if line.get("path") == name:
+        codes = {name}
+    if not codes or any(not definitions.kind(code) for code in codes):
+        return
+    primitive = any(definitions.kind(code) == "primitive-type" and code not in ("boolean", "xhtml") for code in codes)
+    asked = {
+        "binding": bool(codes & _BOUND),
+        "maxLength": primitive,
+        "minValue": bool(codes & _RANGED),
+        "maxValue": bool(codes & _RANGED),
+    }
+    for key in line:
+        word = next((each for each in asked if key == each or (key.startswith(each) and each.endswith("Value"))), None)
+        if word is not None and not asked[word]:
+            text = f"« {word} » n'a pas de sens pour le type {', '.join(sorted(codes))}."
+            session.add("invalid", text, element.place)
 
 
 def _base_element(path: Any, name: str) -> ElementDef | None:
@@ -151,6 +283,8 @@ def _type(kind: Item, path: str, session: Session) -> None:
                 if is_modifier(source) != path.endswith("modifierExtension"):
                     text = "Un modificateur va dans modifierExtension, et rien d'autre n'y va."
                     session.add("invalid", text, each.place)
+            elif name == "targetProfile" and definitions.kind(code) and code not in ("Reference", "canonical"):
+                session.add("invalid", f"Le type {code} ne désigne rien : pas de targetProfile ici.", each.place)
             elif name == "targetProfile" and source.get("kind") != "resource":
                 text = f"Une référence ne peut désigner {theirs}, qui n'est pas une ressource."
                 session.add("invalid", text, each.place)
