@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from virage.core.access import Filter
 from virage.core.fhir.index import keys, param_of, patient_params, revised
 from virage.core.fhir.index.forms import REFERENCE
-from virage.core.fhir.search import chains, conditions, filtering, lists, nearby, prose
+from virage.core.fhir.search import chains, conditions, filtering, hierarchies, lists, nearby, prose
 from virage.core.fhir.search.composites import composite
 from virage.core.fhir.search.context import Context, has, missing, split
 from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
@@ -158,6 +158,8 @@ class Compiler:
         kind = context.param.type
         if modifier == "missing":
             return missing(context, value)
+        if kind == "reference" and modifier in ("above", "below"):
+            return hierarchies.around(context, value, modifier, self.rule)
         if kind == "date":
             return conditions.date(context, value, modifier, self.now)
         if kind == "composite":

@@ -333,7 +333,9 @@ def reference(context: Context, value: str, modifier: str) -> Sql:
     targets = context.param.targets
     if modifier and targets and modifier not in targets:
         raise bad_modifier(
-            context.name, modifier, ":missing, :identifier, :text, " + ", ".join(f":{each}" for each in targets[:10])
+            context.name,
+            modifier,
+            ":missing, :identifier, :text, :above, :below, " + ", ".join(f":{each}" for each in targets[:10]),
         )
     tokens = [key for each in context.alternatives(value) for key in reference_keys(context, each, modifier)]
     return has(tokens)
