@@ -247,7 +247,11 @@ def pieces(environ: dict[str, Any]) -> Iterator[bytes]:
 
 def _bad_coding() -> VirageError:
     return VirageError(
-        "Seul le codage « gzip » est accepté.", code="FHIR.CONTENT_ENCODING", status=415, issue="not-supported"
+        "Seul le codage « gzip » est accepté.",
+        code="FHIR.CONTENT_ENCODING",
+        status=415,
+        issue="not-supported",
+        path="Content-Encoding",
     )
 
 

@@ -34,7 +34,12 @@ def if_match(request: FhirRequest) -> int | None:
         return None
     found = _ETAG.match(header.strip())
     if found is None:
-        raise Malformed('« If-Match » porte un numéro de version, comme W/"3".', code="FHIR.IF_MATCH", issue="value")
+        raise Malformed(
+            '« If-Match » porte un numéro de version, comme W/"3".',
+            code="FHIR.IF_MATCH",
+            issue="value",
+            path="If-Match",
+        )
     return int(found[1])
 
 

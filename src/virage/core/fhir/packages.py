@@ -46,6 +46,8 @@ def _resources(path: Path) -> Iterator[dict[str, Any]]:
     elif path.suffix == ".json":
         resource = json.loads(path.read_bytes())
         inner = [entry.get("resource") for entry in resource.get("entry", ())] if resource.get("entry") else [resource]
-        yield from (each for each in inner if isinstance(each, dict) and each.get("resourceType") in validation.KEPT)
+        yield from (
+            each for each in inner if isinstance(each, dict) and str(each.get("resourceType")) in validation.KEPT
+        )
     else:
         yield from validation.conformance_of(path)

@@ -1,11 +1,13 @@
 """What the client wishes about its answer: Accept, `_format`, `_pretty`, `_summary`, `_elements`, `Prefer`."""
 
+import re
 from typing import NamedTuple
 
 from virage.core.errors import Malformed, VirageError
 from virage.core.fhir.request import JSON, XML, FhirRequest, media
 
 SUMMARIES = ("true", "text", "data", "count", "false")
+_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
 RESULT_PARAMETERS = frozenset({"_format", "_pretty", "_summary", "_elements"})
 
 
@@ -15,6 +17,11 @@ class NotAcceptable(VirageError):
     code = "FHIR.ACCEPT"
     status = 406
     issue = "not-supported"
+
+
+def as_path(name: str) -> str:
+    """The name of a parameter as the place of what is wrong with it: what cannot be a name is not repeated."""
+    return name[:64] if _NAME.fullmatch(name[:64]) else ""
 
 
 class Prefer(NamedTuple):
@@ -52,7 +59,9 @@ def wanted_format(request: FhirRequest) -> str:
             # A plus sign that the client did not encode has become a space.
             found = media(given.replace("fhir ", "fhir+"))
             if found is None:
-                raise NotAcceptable("Le format demandé par « _format » n'est pas produit ici : json ou xml.")
+                raise NotAcceptable(
+                    "Le format demandé par « _format » n'est pas produit ici : json ou xml.", path="_format"
+                )
             return found
     if accept in PLAIN_JSON:
         return JSON
@@ -75,7 +84,7 @@ def _negotiate(accept: str) -> str:
             best, weight = found, quality
     if not best:
         raise NotAcceptable(
-            "Aucun des formats acceptés n'est produit ici : application/fhir+json, application/fhir+xml."
+            "Aucun des formats acceptés n'est produit ici : application/fhir+json, application/fhir+xml.", path="Accept"
         )
     return best
 
@@ -117,7 +126,9 @@ def wanted_view(request: FhirRequest) -> View:
         return WHOLE
     summary = request.param("_summary") or ""
     if summary and summary not in SUMMARIES:
-        raise Malformed("« _summary » vaut true, text, data, count ou false.", code="FHIR.SUMMARY", issue="value")
+        raise Malformed(
+            "« _summary » vaut true, text, data, count ou false.", code="FHIR.SUMMARY", issue="value", path="_summary"
+        )
     elements = tuple(
         name.strip() for key, value in request.params if key == "_elements" for name in value.split(",") if name.strip()
     )

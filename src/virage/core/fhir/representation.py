@@ -6,7 +6,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from virage.core.errors import Issue, Malformed
 from virage.core.fhir import json
+from virage.core.fhir.outcome import of_issues
 from virage.core.fhir.prefer import WHOLE, View, wanted_format, wants_pretty
 from virage.core.fhir.request import CONTENT_TYPES, JSON, FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService, egress, is_guarded
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 _ALWAYS = frozenset({"resourceType", "id", "meta"})
+_NOT_IN_XML = Issue(
+    "informational", "C'est fait, mais XML ne peut pas écrire ce contenu : relisez-le en JSON.", severity="warning"
+)
 
 
 def finish(request: FhirRequest, response: FhirResponse) -> FhirResponse:
@@ -27,7 +32,13 @@ def finish(request: FhirRequest, response: FhirResponse) -> FhirResponse:
         if wanted != JSON:
             from virage.core.fhir import xml
 
-            response.body = xml.dumps(json.loads(response.body), pretty=wants_pretty(request))
+            try:
+                response.body = xml.dumps(json.loads(response.body), pretty=wants_pretty(request))
+            except Malformed:
+                if request.method in ("GET", "HEAD") or response.status >= 300:
+                    raise
+                # What was asked for is done: an answer that says the contrary would have it done twice.
+                response.body = xml.dumps(of_issues([_NOT_IN_XML]))
         elif wants_pretty(request):
             response.body = json.pretty(json.loads(response.body))
         response.headers.setdefault("Content-Type", CONTENT_TYPES[wanted])

@@ -35,6 +35,9 @@ class UnsupportedMedia(VirageError):
     status = 415
     issue = "not-supported"
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text, path="Content-Type")
+
 
 @dataclass(slots=True)
 class FhirRequest:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from virage.core.errors import Malformed, Unknown, VirageError, of_machine
-from virage.core.fhir import outcome, representation
+from virage.core.fhir import outcome, prefer, representation
 from virage.core.fhir.capability import capabilities
 from virage.core.fhir.interactions import batches, histories, operations, reads, searches, writes
 from virage.core.fhir.request import FhirRequest, FhirResponse, decode_segment
@@ -48,6 +48,7 @@ TABLE: Mapping[str, Mapping[str, tuple[str, Handler]]] = {
     "T/I/$": {"GET": ("operation", operations.operate), "POST": ("operation", operations.operate)},
 }
 
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}\Z")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 
@@ -87,7 +88,11 @@ def handle(service: FhirService, request: FhirRequest) -> FhirResponse:
     try:
         if request.method == "GET" and not request.query and (plain := reads.plain(request, service)) is not None:
             return plain
-        return representation.finish(request, dispatch(service, request))
+        handler = answering(service, request)
+        if request.method not in _READING and (request.interaction != "operation" or request.id):
+            # Before anything changes: a refusal says that nothing was done.
+            prefer.wanted_format(request)
+        return representation.finish(request, handler(request, service))
     except VirageError as error:
         return refusal(request, error)
     except Exception as error:

@@ -127,7 +127,7 @@ def of_caller(request: FhirRequest, service: FhirService, kind: str) -> Job:
             caller.client_id,
         )
     ):
-        raise Unknown("Ce travail n'existe pas, ou n'est plus gardé : relancez-le.", code="FHIR.JOB")
+        raise Unknown("Ce travail n'existe pas, ou n'est plus gardé : relancez-le.", code="FHIR.JOB", path="job")
     return found
 
 

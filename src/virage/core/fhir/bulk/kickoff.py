@@ -33,6 +33,7 @@ def export(request: FhirRequest, service: FhirService) -> FhirResponse:
             "Un export se fait en arrière-plan : ajoutez l'en-tête « Prefer: respond-async ».",
             code="FHIR.ASYNC",
             issue="required",
+            path="Prefer",
         )
     from virage.core.fhir.bulk.tasks import export as task
     from virage.core.fhir.store.writing import now
@@ -241,4 +242,4 @@ def sent(request: FhirRequest, job: jobs.Job, which: str) -> FhirResponse:
 
 
 def _wrong(name: str, text: str) -> Malformed:
-    return Malformed(text, code="FHIR.PARAM_VALUE", issue="value", path=name if name.replace("_", "").isalnum() else "")
+    return Malformed(text, code="FHIR.PARAM_VALUE", issue="value", path=prefer.as_path(name))

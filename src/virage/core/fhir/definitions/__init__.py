@@ -4,7 +4,16 @@ Authority: HL7 FHIR 4.0.1 (licence CC0-1.0). Only facts are kept, without prose;
 file. Everything is read when first asked for.
 """
 
-from virage.core.fhir.definitions.codes import ancestors, code_system, codes, concepts, expand, plain_codes, value_set
+from virage.core.fhir.definitions.codes import (
+    MAX_STEPS,
+    ancestors,
+    code_system,
+    codes,
+    concepts,
+    expand,
+    plain_codes,
+    value_set,
+)
 from virage.core.fhir.definitions.facts import source
 from virage.core.fhir.definitions.searches import (
     Component,
@@ -34,6 +43,7 @@ from virage.core.fhir.definitions.types import (
 )
 
 __all__ = [
+    "MAX_STEPS",
     "Binding",
     "Component",
     "ElementDef",

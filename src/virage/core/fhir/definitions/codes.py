@@ -11,6 +11,8 @@ Finder = Callable[[str], Mapping[str, Any] | None]
 
 # A list longer than this is not for keeping in memory as a set: a terminology service answers for it.
 MAX_CODES = 200_000
+MAX_STEPS = 2_000_000
+_DEPTH = 20
 
 
 def plain(url: str) -> str:
@@ -47,24 +49,77 @@ def plain_codes(valueset_url: str) -> frozenset[str] | None:
 
 
 def expand(
-    source: Mapping[str, Any], find_value_set: Finder, find_code_system: Finder, _open: tuple[str, ...] = ()
+    source: Mapping[str, Any], find_value_set: Finder, find_code_system: Finder, steps: int = MAX_STEPS
 ) -> frozenset[Code] | None:
-    """The codes of any ValueSet; None when a part of it cannot be listed (unknown system, filter not computable).
+    """The codes of any ValueSet; None when a part of it cannot be listed (unknown system, filter not computable), or when
+    more than `steps` codes would have to be walked.
 
     A value set that includes itself, directly or not, adds nothing by that include.
     """
-    url = source.get("url", "")
-    if "compose" not in source:
-        contains = source.get("expansion", {}).get("contains")
-        return None if contains is None else frozenset(_contained(contains))
-    total: set[Code] = set()
-    for side in ("include", "exclude"):
-        for part in source["compose"].get(side, ()):
-            found = _include(part, find_value_set, find_code_system, (*_open, url))
-            if found is None or len(total) + len(found) > MAX_CODES:
+    return _Expansion(find_value_set, find_code_system, steps).codes_of(source, ())
+
+
+class _Expansion:
+    """One expansion: whatever the includes are, each value set is listed once, and the codes walked are counted."""
+
+    def __init__(self, find_value_set: Finder, find_code_system: Finder, steps: int) -> None:
+        self._value_set, self._code_system = find_value_set, find_code_system
+        self._listed: dict[str, frozenset[Code] | None] = {}
+        self._systems: dict[str, Lines] = {}
+        self._left = steps
+
+    def codes_of(self, source: Mapping[str, Any], opened: tuple[str, ...]) -> frozenset[Code] | None:
+        if "compose" not in source:
+            contains = source.get("expansion", {}).get("contains")
+            return None if contains is None else frozenset(_contained(contains))
+        inside = (*opened, source.get("url", ""))
+        total: set[Code] = set()
+        for side in ("include", "exclude"):
+            for part in source["compose"].get(side, ()):
+                found = self._part(part, inside)
+                if found is None or len(total) + len(found) > MAX_CODES or not self._afford(1 + len(found)):
+                    return None
+                if side == "include":
+                    total |= found
+                else:
+                    total -= found
+        return frozenset(total)
+
+    def _afford(self, steps: int) -> bool:
+        self._left -= steps
+        return self._left >= 0
+
+    def _part(self, part: Mapping[str, Any], opened: tuple[str, ...]) -> set[Code] | frozenset[Code] | None:
+        found: set[Code] | frozenset[Code] | None = None
+        system = part.get("system", "")
+        if "concept" in part:
+            found = {(system, each["code"]) for each in part["concept"] if "code" in each}
+        elif system:
+            found = self._of_system(system, part.get("filter", ()))
+            if found is None:
                 return None
-            total = total | found if side == "include" else total - found
-    return frozenset(total)
+        for url in part.get("valueSet", ()):
+            if not isinstance(url, str):
+                return None
+            if plain(url) in opened:
+                continue
+            if url not in self._listed:
+                other = self._value_set(url) if len(opened) <= _DEPTH else None
+                self._listed[url] = None if other is None else self.codes_of(other, opened)
+            listed = self._listed[url]
+            if listed is None or not self._afford(1 + len(listed)):
+                return None
+            found = listed if found is None else found & listed
+        return set() if found is None else found
+
+    def _of_system(self, system: str, filters: Any) -> set[Code] | None:
+        definition = self._code_system(system)
+        if definition is None or definition.get("content") not in ("complete", "supplement"):
+            return None
+        if system not in self._systems:
+            self._systems[system] = _lines(definition)
+        lines = self._systems[system]
+        return _chosen(definition, lines, filters) if self._afford(len(lines[0]) * (1 + len(filters))) else None
 
 
 def _contained(lines: list[Mapping[str, Any]]) -> set[Code]:
@@ -78,31 +133,6 @@ def _contained(lines: list[Mapping[str, Any]]) -> set[Code]:
     return found
 
 
-def _include(
-    part: Mapping[str, Any], find_value_set: Finder, find_code_system: Finder, opened: tuple[str, ...]
-) -> set[Code] | frozenset[Code] | None:
-    found: set[Code] | frozenset[Code] | None = None
-    system = part.get("system", "")
-    if "concept" in part:
-        found = {(system, each["code"]) for each in part["concept"]}
-    elif system:
-        definition = find_code_system(system)
-        if definition is None or definition.get("content") not in ("complete", "supplement"):
-            return None
-        found = concepts(definition, part.get("filter", ()))
-        if found is None:
-            return None
-    for url in part.get("valueSet", ()):
-        if plain(url) in opened or len(opened) > 20:
-            continue
-        other = find_value_set(url)
-        listed = None if other is None else expand(other, find_value_set, find_code_system, opened)
-        if listed is None:
-            return None
-        found = listed if found is None else found & listed
-    return set() if found is None else found
-
-
 Lines = tuple[dict[str, Mapping[str, Any]], dict[str, set[str]]]
 
 
@@ -113,14 +143,15 @@ def _lines(definition: Mapping[str, Any]) -> Lines:
     waiting: list[tuple[Mapping[str, Any], str]] = [(each, "") for each in definition.get("concept", ())]
     while waiting:
         line, parent = waiting.pop()
-        code = line["code"]
-        known[code] = line
-        above = parents.setdefault(code, set())
-        if parent:
-            above.add(parent)
-        for each in line.get("property", ()):
-            if each["code"] in ("subsumedBy", "parent") and "valueCode" in each:
-                above.add(each["valueCode"])
+        code = line.get("code", "")
+        if code:
+            known[code] = line
+            above = parents.setdefault(code, set())
+            if parent:
+                above.add(parent)
+            for each in line.get("property", ()):
+                if each.get("code") in ("subsumedBy", "parent") and "valueCode" in each:
+                    above.add(each["valueCode"])
         waiting.extend((child, code) for child in line.get("concept", ()))
     return known, parents
 
@@ -140,8 +171,12 @@ def ancestors(definition: Mapping[str, Any], code: str) -> set[str]:
 
 def concepts(definition: Mapping[str, Any], filters: Any = ()) -> set[Code] | None:
     """Codes of a code system that pass every filter; None when a filter is of a kind we do not compute."""
+    return _chosen(definition, _lines(definition), filters)
+
+
+def _chosen(definition: Mapping[str, Any], lines: Lines, filters: Any) -> set[Code] | None:
     system = definition["url"]
-    known, parents = _lines(definition)
+    known, parents = lines
     chosen = set(known)
     for each in filters:
         passed = _filter(each, known, parents)
@@ -178,7 +213,7 @@ def _filter(
             code
             for code, line in known.items()
             for each in line.get("property", ())
-            if each["code"] == prop and _text(each) == value
+            if each.get("code") == prop and _text(each) == value
         }
     return None
 

@@ -1,6 +1,6 @@
 """Compiled expressions: what the rest of the engine calls."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -22,7 +22,7 @@ class Compiled:
     the element stands in (`%resource`), `root` the one that contains it (`%rootResource`); both default to the focus.
     `env` holds further `%` variables: a JSON value, or a list of them. `resolver` gives the resource of a reference,
     `terminology` answers for value sets, `conforms` for profiles. `moment` is what `now()` tells,
-    `steps` how much may be done before TooDear.
+    `steps` how much may be done before TooDear; `spent` is told how much was.
     """
 
     __slots__ = ("_closure", "expression", "strict", "tree", "type")
@@ -49,6 +49,7 @@ class Compiled:
         conforms: Conforms | None = None,
         moment: datetime | None = None,
         steps: int = MAX_STEPS,
+        spent: Callable[[int], None] | None = None,
     ) -> Items:
         """The results as the evaluator has them: Nodes with their place in the resource, and computed values."""
         if focus is None:
@@ -66,7 +67,11 @@ class Compiled:
         evaluation.steps = steps
         if env:
             evaluation.variables = {name: _items(value) for name, value in env.items()}
-        return self._run(items, evaluation)
+        try:
+            return self._run(items, evaluation)
+        finally:
+            if spent is not None:
+                spent(steps - evaluation.steps)
 
     def _run(self, items: Items, evaluation: Evaluation) -> Items:
         try:

@@ -10,6 +10,7 @@ from virage.core.fhir.fhirpath.temporal import Date, DateTime, Time
 
 MAX_LENGTH = 20_000
 MAX_TOKENS = 6_000
+MAX_DIGITS = 64
 
 _CLOCK = r"\d{2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 _TOKEN = re.compile(
@@ -70,7 +71,7 @@ def _complaint(expression: str, place: int) -> str:
 
 def _token(kind: str, text: str, place: int) -> Token:
     if kind == "number":
-        return Token("literal", Decimal(text) if "." in text else int(text), place)
+        return Token("literal", _number(text, place), place)
     if kind == "string":
         return Token("string", _unescape(text[1:-1], place), place)
     if kind == "delimited":
@@ -86,6 +87,18 @@ def _token(kind: str, text: str, place: int) -> Token:
     return Token(kind, text, place)
 
 
+def _number(text: str, place: int) -> Decimal | int:
+    if len(text) > MAX_DIGITS:
+        raise FhirPathError(f"Nombre trop long : {MAX_DIGITS} caractères au plus.", place)
+    if "." in text:
+        return Decimal(text)
+    value = int(text)
+    # One more than the largest: its opposite is the smallest.
+    if value > 2**63:
+        raise FhirPathError("Entier hors de mesure : 64 bits au plus ; ajoutez « .0 » pour un décimal.", place)
+    return value
+
+
 def _unescape(text: str, place: int) -> str:
     if "\\" not in text:
         return text
@@ -98,4 +111,9 @@ def _unescape(text: str, place: int) -> str:
             raise FhirPathError("Séquence d’échappement inconnue.", place)
         return _ESCAPED[code]
 
-    return _ESCAPE.sub(one, text)
+    whole = _ESCAPE.sub(one, text)
+    try:
+        # Characters beyond U+FFFF are written as two escapes.
+        return whole.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise FhirPathError("Une moitié de caractère (\\uD800 à \\uDFFF) ne va pas seule.", place) from None

@@ -11,6 +11,7 @@ from typing import Any
 
 from virage.core.errors import Invalid
 from virage.core.fhir import definitions
+from virage.core.fhir.fhirpath.errors import FhirPathError
 from virage.core.fhir.fhirpath.evaluation import GUEST_STEPS
 from virage.core.fhir.fhirpath.expression import compile
 from virage.core.fhir.fhirpath.functions.navigation import nodes_below
@@ -35,24 +36,29 @@ def evaluate_operation(parameters: Mapping[str, Any]) -> dict[str, Any]:
         elif name == "variables":
             variables.update(_variables(each))
     if not isinstance(expression, str) or not expression.strip():
-        raise Invalid("Donnez l’expression à évaluer dans le paramètre « expression » (valueString).", issue="required")
+        raise Invalid(
+            "Donnez l’expression à évaluer dans le paramètre « expression » (valueString).",
+            issue="required",
+            path="expression",
+        )
     if resource is not None and (
         not isinstance(resource, Mapping) or resource_type(resource.get("resourceType")) is None
     ):
-        raise Invalid(
-            "Le paramètre « resource » doit porter une ressource FHIR R4.", path="Parameters.parameter", issue="value"
-        )
+        raise Invalid("Le paramètre « resource » doit porter une ressource FHIR R4.", path="resource", issue="value")
     kind = None if resource is None else str(resource["resourceType"])
-    found = compile(expression, kind, strict=True).nodes(resource, env=variables, steps=GUEST_STEPS)
+    try:
+        found = compile(expression, kind, strict=True).nodes(resource, env=variables, steps=GUEST_STEPS)
+    except FhirPathError as error:
+        raise error.located("expression") from None
     if len(found) > MAX_RESULTS:
-        raise Invalid("Trop de résultats : précisez l’expression.", issue="too-costly")
+        raise Invalid("Trop de résultats : précisez l’expression.", issue="too-costly", path="expression")
     return {"resourceType": "Parameters", "parameter": [_result(each) for each in found]}
 
 
 def _parameters(parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     lines = parameters.get("parameter", [])
     if parameters.get("resourceType") != "Parameters" or not isinstance(lines, list):
-        raise Invalid("Une ressource Parameters est attendue.", issue="structure")
+        raise Invalid("Une ressource Parameters est attendue.", issue="structure", path="Parameters.parameter")
     return [each for each in lines if isinstance(each, Mapping)]
 
 

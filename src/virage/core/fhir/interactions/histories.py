@@ -123,6 +123,7 @@ def _refuse_unknown(request: FhirRequest) -> None:
                 "Un historique prend _count, _since, _at ; un autre paramètre est donné.",
                 code="FHIR.PARAM_UNKNOWN",
                 issue="not-supported",
+                path=prefer.as_path(name),
             )
 
 

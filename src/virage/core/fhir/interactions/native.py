@@ -51,7 +51,7 @@ def resource(request: FhirRequest) -> dict[str, Any]:
     """The Binary that raw bytes make. Raises Malformed for a Content-Type that is not one."""
     kind = request.headers.get("content-type", "").strip()
     if not _MEDIA_TYPE.match(kind):
-        raise Malformed("Le Content-Type du contenu est mal formé.", code="FHIR.CONTENT_TYPE")
+        raise Malformed("Le Content-Type du contenu est mal formé.", code="FHIR.CONTENT_TYPE", path="Content-Type")
     made: dict[str, Any] = {"resourceType": "Binary", "contentType": kind}
     if request.id:
         made["id"] = request.id

@@ -143,7 +143,7 @@ def unknown_parameters(request: FhirRequest, unknown: Any) -> list[Issue]:
         Issue(
             "not-supported",
             f"Le paramètre de recherche « {name[:64]} » n'existe pas pour {request.type or 'cette base'}.",
-            name[:64] if name[:64].replace("-", "").replace("_", "").isalnum() else "",
+            prefer.as_path(name),
             "warning" if prefer.prefer(request).lenient else "error",
         )
         for name in unknown

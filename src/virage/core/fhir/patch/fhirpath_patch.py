@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+from virage.core.errors import VirageError
 from virage.core.fhir import definitions, patch
 from virage.core.fhir.patch.places import Place, locate
 
@@ -51,7 +52,10 @@ def _operation(index: int, parameter: Any) -> Operation:
     where = f"Parameters.parameter[{index}]"
     if not isinstance(parameter, dict) or parameter.get("name") != "operation":
         raise patch.MalformedPatch("Chaque paramètre d'un patch s'appelle « operation ».", path=where)
-    parts = {part["name"]: part for part in parameter.get("part", []) if isinstance(part, dict) and "name" in part}
+    given = parameter.get("part", [])
+    if not isinstance(given, list) or any(not isinstance(each, dict) for each in given):
+        raise patch.MalformedPatch("« part » est un tableau d'objets.", path=f"{where}.part")
+    parts = {part["name"]: part for part in given if isinstance(part.get("name"), str)}
     kind = _text(parts.get("type"))
     if kind not in _NEEDS:
         raise patch.MalformedPatch("« type » vaut add, insert, delete, replace ou move.", path=where)
@@ -90,7 +94,10 @@ def apply(resource: dict[str, Any], operations: list[Operation]) -> dict[str, An
     """The patched resource. Raises PatchFailed (422) at the operation that does not apply."""
     patched = copy.deepcopy(resource)
     for operation in operations:
-        _DO[operation.type](patched, operation)
+        try:
+            _DO[operation.type](patched, operation)
+        except VirageError as error:
+            raise error.located(operation.where) from None
         _prune(patched)
     return patched
 

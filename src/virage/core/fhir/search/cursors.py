@@ -28,7 +28,7 @@ def seal(question: str, values: Sequence[Any]) -> str:
 
 def bad_cursor() -> BadCursor:
     """The refusal of a cursor."""
-    return BadCursor("Ce lien de page n'est plus valable : recommencez la recherche depuis le début.")
+    return BadCursor("Ce lien de page n'est plus valable : recommencez la recherche depuis le début.", path="_cursor")
 
 
 def unseal(question: str, cursor: str, kinds: Sequence[type | tuple[type, ...]]) -> list[Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from virage.core.fhir.store import Store
 
 MAX_CODES = 5000
-_DEPTH = 20
+_MOST_SETS = 100
 
 
 class UnknownTerms(BadSearch):
@@ -114,33 +114,39 @@ def _listed(name: str, known: Registry, canonical: str) -> set[tuple[str, str]]:
     """The codes of a value set; ("system", "") stands for a whole system that is not listed here."""
     source = _value_set(name, known, canonical)
     listed = definitions.expand(source, known.value_set, known.code_system)
-    return set(listed) if listed is not None else _told(name, known, source, 0)
+    return set(listed) if listed is not None else _told(name, known, source, set())
 
 
-def _told(name: str, known: Registry, source: Mapping[str, Any], depth: int) -> set[tuple[str, str]]:
-    """The codes of a value set with parts that cannot be listed but are whole systems."""
+def _told(name: str, known: Registry, source: Mapping[str, Any], opened: set[str]) -> set[tuple[str, str]]:
+    """The codes of a value set with parts that cannot be listed but are whole systems; what was opened adds nothing again."""
     compose = source.get("compose", {})
     codes: set[tuple[str, str]] = set()
+    # Each part is listed by itself: together they cost what one may.
+    steps = definitions.MAX_STEPS // (1 + sum(len(compose.get(side, ())) for side in ("include", "exclude")))
     for part in compose.get("include", ()):
         system, sets = part.get("system", ""), part.get("valueSet", ())
-        if depth < _DEPTH and not system and len(sets) == 1:
-            codes |= _told(name, known, _value_set(name, known, sets[0]), depth + 1)
+        if not system and len(sets) == 1 and isinstance(sets[0], str):
+            if sets[0] not in opened:
+                opened.add(sets[0])
+                if len(opened) > _MOST_SETS:
+                    raise _unlistable(name)
+                codes |= _told(name, known, _value_set(name, known, sets[0]), opened)
         elif system and not sets and "concept" in part:
-            codes |= {(system, each["code"]) for each in part["concept"]}
+            codes |= {(system, each["code"]) for each in part["concept"] if "code" in each}
         elif system and not sets and not part.get("filter"):
             codes.add((system, ""))
         else:
-            codes |= _include(name, known, part)
+            codes |= _include(name, known, part, steps)
     if compose.get("exclude"):
-        out = {code for part in compose["exclude"] for code in _include(name, known, part)}
+        out = {code for part in compose["exclude"] for code in _include(name, known, part, steps)}
         if any(not code and any(each[0] == system for each in out) for system, code in codes):
             raise _unlistable(name)
         codes -= out
     return codes
 
 
-def _include(name: str, known: Registry, part: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    listed = definitions.expand({"compose": {"include": [part]}}, known.value_set, known.code_system)
+def _include(name: str, known: Registry, part: Mapping[str, Any], steps: int) -> frozenset[tuple[str, str]]:
+    listed = definitions.expand({"compose": {"include": [part]}}, known.value_set, known.code_system, steps)
     if listed is None:
         raise _unlistable(name)
     return listed

@@ -53,7 +53,8 @@ def read(resource: dict[str, Any], space: Space) -> Declared:
     channel = resource["channel"]
     if channel["type"] != "rest-hook":
         raise _no("channel.type", "Le canal servi ici est « rest-hook ».", "not-supported")
-    criteria = resource["criteria"]
+    # Required, but an extension in the place of the text satisfies that.
+    criteria = resource.get("criteria", "")
     topic = content = ""
     if criteria == TOPIC:
         topic = TOPIC

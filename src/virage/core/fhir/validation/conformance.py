@@ -70,6 +70,7 @@ def conforms_to(item: Item, canonical: str, session: Session) -> bool:
     quiet = Session(
         session.registry, session.options, session.terminology, steps=session.steps, verdicts=session.verdicts
     )
+    quiet.expressed = session.expressed
     quiet.depth = session.depth + 1
     quiet.bundles = session.bundles
     try:
@@ -78,7 +79,7 @@ def conforms_to(item: Item, canonical: str, session: Session) -> bool:
         check(shape, item, quiet)
     except Enough:
         pass
-    session.steps = quiet.steps
+    session.steps, session.expressed = quiet.steps, quiet.expressed
     session.verdicts[key] = not quiet.errors
     return session.verdicts[key]
 

@@ -97,4 +97,5 @@ def holds_on(expression: str, item: Item, session: Session, steps: int = GUEST_S
         terminology=session.terminology,
         conforms=conforms,
         steps=steps,
+        spent=session.charge if steps == GUEST_STEPS else None,
     )

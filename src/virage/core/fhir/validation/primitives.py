@@ -49,7 +49,7 @@ def string(value: Any) -> str | None:
 def code(value: Any) -> str | None:
     if type(value) is not str:
         return _NOT_TEXT
-    if value.isalnum() or _CODE.fullmatch(value):
+    if value.isalnum() or (_CODE.fullmatch(value) and not _CONTROL.search(value)):
         return None
     return "Un code ne peut être vide, ni commencer, finir ou être coupé par plus d'une espace."
 
@@ -65,8 +65,8 @@ def identifier(value: Any) -> str | None:
 def element_id(value: Any) -> str | None:
     if type(value) is not str:
         return _NOT_TEXT
-    if not value or _SPACE.search(value):
-        return "L'identifiant d'un élément ne peut être vide ni contenir d'espace."
+    if not value or _SPACE.search(value) or _CONTROL.search(value):
+        return "L'identifiant d'un élément ne peut être vide ni contenir d'espace ou de caractère de contrôle."
     return None if len(value) <= MAX_TEXT else "L'identifiant de l'élément dépasse 1 Mo : raccourcissez-le."
 
 
@@ -77,8 +77,8 @@ def uri(value: Any) -> str | None:
         return None
     if not value:
         return "Une adresse vide n'est pas permise : donnez une valeur ou retirez l'élément."
-    if _SPACE.search(value):
-        return "Une adresse (URI) ne contient pas d'espace : retirez-la ou codez-la en %20."
+    if _SPACE.search(value) or _CONTROL.search(value):
+        return "Une adresse (URI) ne contient ni espace ni caractère de contrôle : retirez-les ou codez-les, comme %20."
     if value.startswith(("oid:", "uuid:")):
         return "Une adresse (URI) ne commence pas par oid: ou uuid: : écrivez urn:oid: ou urn:uuid:."
     if value.startswith("urn:oid:") and not _OID.fullmatch(value):

@@ -157,7 +157,7 @@ def conformance_of(package: Path | bytes | BinaryIO) -> Iterator[dict[str, Any]]
                     continue
                 file = archive.extractfile(member)
                 resource = json.loads(file.read()) if file is not None else {}
-                if resource.get("resourceType") in KEPT:
+                if str(resource.get("resourceType")) in KEPT:
                     yield resource
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError):
         raise BadPackage(

@@ -19,6 +19,10 @@ REFERENCE = re.compile(
     r"(?:(https?://[^\s?#]+)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?"
 )
 MAX_STEPS = 400_000  # shapes met; a profile made to cost more is refused
+MAX_EXPRESSED = (
+    2_000_000  # steps of expressions that are not R4's own, besides those that the size of the resource explains
+)
+_EXPRESSED_BY_STEP = 100
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Session:
     terminology: Terminology = None  # type: ignore[assignment]  # set just below when none is given
     issues: list[Issue] = field(default_factory=list)
     steps: int = 0
+    expressed: int = 0
     errors: int = 0
     others: int = 0
     #: (identity of a value, profile) under way or decided: cyclic profiles end there
@@ -110,10 +115,14 @@ class Session:
     def spend(self) -> None:
         """Count one shape met. Raises Enough, with a finding, when the work has no end."""
         self.steps += 1
-        if self.steps > MAX_STEPS:
+        if self.steps > MAX_STEPS or self.expressed > MAX_EXPRESSED + _EXPRESSED_BY_STEP * self.steps:
             text = "Ce contrôle demande trop de calcul : allégez la ressource ou le profil."
             self.issues.append(Issue("too-costly", text, "", "error"))
             raise Enough
+
+    def charge(self, steps: int) -> None:
+        """Count what an expression of a profile took; the next shape met may be the last."""
+        self.expressed += steps
 
     def entries(self, bundle: Mapping[str, Any]) -> "Entries":
         """The entries of a bundle, ready to be looked up."""

@@ -121,7 +121,8 @@ def _codes(shape: Shape) -> set[str]:
 
 
 def belongs(item: Item, piece: Shape, discriminators: list[Mapping[str, Any]], session: Session) -> bool:
-    """Whether an element is of a slice: every discriminator agrees."""
+    """Whether an element is of a slice: every discriminator agrees. Raises Enough: elements times slices has no end."""
+    session.spend()
     answers = [_agrees(item, piece, each, session) for each in discriminators]
     return False not in answers and True in answers
 

@@ -24,6 +24,7 @@ _WALKS: dict[str, Walk] = {}
 _MAKING: dict[str, Walk] = {}
 _making = threading.RLock()
 # Types whose values come again and again from one resource to the next.
+MAX_ITEMS = 500_000  # the largest cohorts are Groups of some hundred thousand members
 _REPEATED = frozenset({"CodeableConcept", "Coding", "Reference"})
 _HISTORY = r"(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 _RELATIVE = re.compile(rf"([A-Za-z]+)/([A-Za-z0-9\-.]{{1,64}}){_HISTORY}(?:#.+)?")
@@ -115,6 +116,10 @@ def _is_filled_list(value: Any, place: Place, report: Report, name: str) -> bool
         return False
     if not value:
         report.add("structure", "Un tableau vide n'est pas permis : retirez l'élément.", place, name)
+        return False
+    if len(value) > MAX_ITEMS:
+        text = f"Un tableau de plus de {MAX_ITEMS} éléments est refusé : répartissez-les sur plusieurs ressources."
+        report.add("too-costly", text, place, name)
         return False
     return True
 

@@ -25,6 +25,10 @@ _SHAPES = {
 }
 
 
+Told = dict[tuple[str, str | None], bool | None]
+_MOST_SETS = 100
+
+
 class Terminology(Protocol):
     """The questions of validation; also what FHIRPath's `memberOf` and `subsumes` need."""
 
@@ -71,12 +75,21 @@ class BuiltIn:
 
     def contains(self, valueset: str, system: str | None, code: str) -> bool | None:
         """See Terminology."""
-        listed = self._expansion(valueset)
-        if listed is None:
-            return self._rule(valueset, system, code)
-        return code in listed[1] if system is None else (system, code) in listed[0]
+        return self._contains(valueset, system, code, {})
 
-    def _rule(self, valueset: str, system: str | None, code: str) -> bool | None:
+    def _contains(self, valueset: str, system: str | None, code: str, told: Told) -> bool | None:
+        listed = self._expansion(valueset)
+        if listed is not None:
+            return code in listed[1] if system is None else (system, code) in listed[0]
+        if (valueset, system) not in told:
+            if len(told) > _MOST_SETS:
+                return None
+            # A value set that includes itself adds nothing by that.
+            told[valueset, system] = False
+            told[valueset, system] = self._rule(valueset, system, code, told)
+        return told[valueset, system]
+
+    def _rule(self, valueset: str, system: str | None, code: str, told: Told) -> bool | None:
         """For value sets that cannot be listed: what the includes tell of this one code."""
         source = self.registry.value_set(valueset)
         compose = source.get("compose", {}) if source is not None else {}
@@ -87,12 +100,12 @@ class BuiltIn:
             systems = {part.get("system") for part in includes}
             if None in systems or any("valueSet" in part for part in includes):
                 return None
-            answers = [self._rule(valueset, each, code) for each in systems]
+            answers = [self._rule(valueset, each, code, told) for each in systems]
             return True if True in answers else (None if None in answers else False)
         doubt = False
         for part in includes:
             if "valueSet" in part:
-                answers = [self.contains(each, system, code) for each in part["valueSet"]]
+                answers = [self._contains(each, system, code, told) for each in part["valueSet"]]
                 if all(answers) and "system" not in part:
                     return True
                 doubt = doubt or None in answers
