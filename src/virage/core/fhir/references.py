@@ -14,6 +14,16 @@ CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?(.+)\Z", re.DOTALL)
 Resolve = Callable[[str], str]
 
 
+_LOCAL = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?")
+
+
+def local(text: str, base: str) -> str:
+    """A reference to a resource of the base at this address without the address; any other as it is."""
+    if base and text.startswith(base + "/") and _LOCAL.fullmatch(text, len(base) + 1):
+        return text[len(base) + 1 :]
+    return text
+
+
 def rewrite(resource: Mapping[str, Any], resolve: Resolve, known: Mapping[str, str]) -> dict[str, Any]:
     """The resource with every Reference passed through `resolve`, and every uri and narrative link found in `known` replaced.
 

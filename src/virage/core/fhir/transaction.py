@@ -19,7 +19,7 @@ from virage.core.fhir.bundle import Entry, answer, described, inner_request, led
 from virage.core.fhir.conditional import PreconditionFailed
 from virage.core.fhir.interactions import rights, writes
 from virage.core.fhir.interactions.writes import Planned
-from virage.core.fhir.references import CONDITIONAL, rewrite
+from virage.core.fhir.references import CONDITIONAL, local, rewrite
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService
 
@@ -261,7 +261,7 @@ class Transaction:
                     issue="not-found",
                     path=f"{entry.where}.resource",
                 )
-            return text
+            return local(text, self.request.base)
 
         return resolve
 

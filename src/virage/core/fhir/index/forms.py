@@ -51,6 +51,9 @@ def _contact(value: Any) -> Iterator[str]:
     if type(text) is str:
         yield "=" + text
         yield f"|{value.get('use') or ''}|{text}"
+        # R4 takes its use for the system of a contact; many clients ask by its own `system`, such as `phone`.
+        if type(value.get("system")) is str:
+            yield f"|{value['system']}|{text}"
 
 
 def _boolean(value: Any) -> Iterator[str]:

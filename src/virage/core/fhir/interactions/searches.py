@@ -9,6 +9,7 @@ from virage.core.errors import Issue, Malformed
 from virage.core.fhir import definitions, json, outcome, prefer, representation
 from virage.core.fhir.interactions import everywhere, rights
 from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.search.context import at_base
 from virage.core.fhir.search.limits import limited
 from virage.core.fhir.service import FhirService
 
@@ -42,7 +43,7 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
         "cursor": request.param("_cursor") or None,
         "total": only_count or total != "none",
     }
-    with limited():
+    with limited(), at_base(request.base):
         if request.type:
             page = service.store.search(request.type, params, **asked)
         else:

@@ -11,6 +11,7 @@ from virage.core.fhir import conditional, json, outcome, prefer, representation,
 from virage.core.fhir import patch as patching
 from virage.core.fhir.conditional import PreconditionFailed
 from virage.core.fhir.interactions import native, reads, rights
+from virage.core.fhir.references import local, rewrite
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import SHARED, FhirService, ingress
 
@@ -227,8 +228,20 @@ def incoming(request: FhirRequest, service: FhirService) -> dict[str, Any]:
         )
     if not request.checked:
         check(resource, service)
+        resource = _at_home(resource, request)
     watch(resource, request, service)
     return resource
+
+
+def _at_home(resource: dict[str, Any], request: FhirRequest) -> dict[str, Any]:
+    """The resource with its references to this very base written as relative ones, so that all that follows references knows them.
+
+    What a transaction carries was rewritten with the whole of it.
+    """
+    base = request.base
+    if not base or (request.body and (base + "/").encode() not in request.body):
+        return resource
+    return rewrite(resource, lambda text: local(text, base), {})
 
 
 def check(resource: dict[str, Any], service: FhirService | None = None) -> None:

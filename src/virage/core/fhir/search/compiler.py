@@ -11,7 +11,7 @@ from virage.core.fhir.search.context import Context, has, missing, split
 from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
 from virage.core.fhir.search.naming import named
 from virage.core.fhir.search.request import name_and_modifier
-from virage.core.fhir.search.sql import FALSE, Sql
+from virage.core.fhir.search.sql import FALSE, TRUE, Sql, every, fenced, no
 from virage.core.fhir.store import places
 from virage.core.fhir.store.reading import present_types
 from virage.core.fhir.store.space import Space
@@ -105,8 +105,11 @@ class Compiler:
             return _added(out, chains.chain(self._scene, type_, head, rest, value, depth))
         code, modifier = name_and_modifier(name)
         if code == "_id":
+            if modifier not in ("", "not", "missing"):
+                raise bad_modifier("_id", modifier, ":not, :missing")
             if modifier:
-                raise bad_modifier("_id", modifier, "aucun")
+                out.parts.append(self._without(type_, modifier, value, depth))
+                return True
             wanted = [each for each in split(value) if each]
             if not wanted:
                 raise bad_value("_id", "la valeur est vide.")
@@ -135,6 +138,14 @@ class Compiler:
         if param.type == "reference" and not self.inside:
             _confine(type_, code, modifier, value, out)
         return True
+
+    def _without(self, type_: str, modifier: str, value: str, depth: int) -> Sql:
+        """`_id:not` and `_id:missing`."""
+        if modifier == "not":
+            return no(every([fenced(part) for part in self._conditions(type_, "_id", value, depth) or [FALSE]]))
+        if value not in ("true", "false"):
+            raise bad_value("_id", "« :missing » attend « true » ou « false ».")
+        return FALSE if value == "true" else TRUE
 
     def _special(self, type_: str, code: str, value: str, out: Compiled, depth: int) -> None:
         if code == "_filter":

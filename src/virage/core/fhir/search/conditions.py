@@ -9,8 +9,9 @@ from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.index.dates import date_range
 from virage.core.fhir.index.forms import CANONICAL, REFERENCE, UCUM, canonical, in_canonical, number_range
 from virage.core.fhir.index.strings import after, fold, words
+from virage.core.fhir.references import local
 from virage.core.fhir.search import vocabulary
-from virage.core.fhir.search.context import Context, bars, has, row_exists, split, unescape
+from virage.core.fhir.search.context import Context, bars, has, own_base, row_exists, split, unescape
 from virage.core.fhir.search.errors import await_revision, bad_modifier, bad_value
 from virage.core.fhir.search.sql import FALSE, Sql, every, no, some
 
@@ -387,7 +388,9 @@ def reference_keys(context: Context, value: str, type_: str) -> list[int]:
             return context.tokens(keys.bare(value))
         return [key for each in context.read_by.targets for key in target_keys(context, each, value)]
     if ":" in value:
-        return context.tokens(keys.address(value))
+        own = local(value, own_base())
+        found = reference_keys(context, own, type_) if own != value else []
+        return [*found, *context.tokens(keys.address(value))]
     raise bad_value(context.name, "une référence s'écrit « Type/id », « id » ou une adresse complète.")
 
 

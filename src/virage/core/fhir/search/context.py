@@ -1,6 +1,9 @@
 """Where a condition holds: the space, the type, the parameter and the index keys that answer for it. Pure."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
@@ -9,6 +12,7 @@ from virage.core.fhir.search.errors import bad_value
 from virage.core.fhir.search.sql import FALSE, Sql, no
 
 MAX_VALUES = 1000
+_own_base: ContextVar[str] = ContextVar("own_base", default="")
 _COMMA = re.compile(r"(?<!\\),")
 _BAR = re.compile(r"(?<!\\)\|")
 _ESCAPE = re.compile(r"\\([\\,$|])")
@@ -16,6 +20,21 @@ _ESCAPE = re.compile(r"\\([\\,$|])")
 # The bucket of the row, as each plan of a query names it.
 BUCKET = "{b}"
 ROW_BUCKET = "((r.compartment >> 58) & 63)"
+
+
+@contextmanager
+def at_base(address: str) -> Iterator[None]:
+    """A reference sought that begins with this address is to a resource of this base."""
+    mark = _own_base.set(address)
+    try:
+        yield
+    finally:
+        _own_base.reset(mark)
+
+
+def own_base() -> str:
+    """The address of the base as the caller wrote it; empty when nobody calls from outside."""
+    return _own_base.get()
 
 
 def split(value: str) -> list[str]:
