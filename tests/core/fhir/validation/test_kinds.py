@@ -178,6 +178,53 @@ def test_a_report_is_held_to_its_measure(change, found):
     assert sorted(errors(report, measure())) == sorted(found)
 
 
+def reported(*groups, kind="summary"):
+    return {
+        "resourceType": "MeasureReport", "status": "complete", "type": kind, "measure": "http://x.test/m",
+        "period": {"start": "2020", "end": "2021"}, "group": list(groups),
+    }  # fmt: skip
+
+
+def population(code):
+    return {"code": {"coding": [{"system": MEASURE_CODE, "code": code}]}}
+
+
+COUNTED, OBSERVED = {**population("numerator"), "count": 1}, population("measure-observation")
+GROUP = "MeasureReport.group[0]"
+
+
+@pytest.mark.parametrize(
+    ("group", "told", "found"),
+    [
+        ({"population": [population("numerator"), OBSERVED]}, {"population": [COUNTED]}, []),
+        ({"code": {"coding": [{"system": "http://x.test/c", "code": "g"}]}, "population": [population("numerator")]},
+         {"population": [COUNTED]}, []),
+        ({"stratifier": [{"code": {"text": "age"}}]}, {"stratifier": [{"code": [{"text": "age"}]}]}, []),
+        ({"stratifier": [{"code": {"text": "age"}}]}, {"stratifier": [{"code": [{"text": "sex"}]}]},
+         [("invalid", GROUP + ".stratifier[0]"), ("not-found", GROUP)]),
+        ({"stratifier": [{"id": "s"}]}, {"stratifier": [{"id": "s"}]}, []),
+    ],
+)  # fmt: skip
+def test_what_a_report_counts_is_what_its_measure_defines(group, told, found):
+    source = {**measure("cohort"), "group": [group]}
+    assert sorted(errors(reported(told), source)) == found
+
+
+def test_a_measure_without_groups_binds_no_report():
+    bare = measure()
+    del bare["group"]
+    assert errors(reported({"code": {"text": "x"}, "measureScore": {"value": 0.5}}), bare) == []
+
+
+def test_the_score_of_a_ratio_has_a_value():
+    source = {**measure("ratio"), "group": [{}]}
+    assert errors(reported({"measureScore": {"value": 3, "unit": "x"}}), source) == []
+    assert errors(reported({"measureScore": {"unit": "x"}}), source) == [("required", GROUP + ".measureScore")]
+    assert errors(reported({"measureScore": {"value": 1, "unit": "x"}}), {**measure(), "group": [{}]}) == [
+        ("invalid", GROUP + ".measureScore.unit")
+    ]
+
+
 def structure(*elements, **more):
     return {
         "resourceType": "StructureDefinition", "url": "http://x.test/p", "name": "P", "status": "draft", "kind": "resource",

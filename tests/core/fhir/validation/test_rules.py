@@ -1,5 +1,7 @@
 """Rules that R4 states in words about vocabularies, definitions, bundles and texts: each found broken, at its place."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from virage.core.fhir import validation
@@ -313,6 +315,20 @@ def test_markup_in_plain_text_is_refused_where_asked(text, refused):
     assert errors(resource, check_text=True) == ([("security", "Patient.name[0].text")] if refused else [])
 
 
+@pytest.mark.parametrize(
+    ("content", "sound"),
+    [
+        ('<p>x <b>y</b></p>', True), ("<p>x <div>y</div></p>", False), ("<p>x</p><table><tr><td>y</td></tr></table>", True),
+        ('<a href="x.html">x</a>', True), ('<a href="">x</a>', False), ('<a href="urn:oid:1.2">x</a>', False),
+        ('<a href="cid:1">x</a>', False), ('<a href="other:1">x</a>', True), ('<img src="#none" alt="x"/>', False),
+        ('<a name="q">x</a><a href="#q">x</a>', True), ('<a href="#none">x</a>', False),
+    ],
+)  # fmt: skip
+def test_what_a_text_links_to_and_holds(content, sound):
+    text = {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{content}</div>'}
+    assert errors(patient(text=text)) == ([] if sound else [("invalid", "Patient.text.div")])
+
+
 def vital(code, **more):
     return {
         "resourceType": "Observation", "status": "final", "subject": {"reference": "Patient/1"}, "effectiveDateTime": "2020-01-01",
@@ -368,6 +384,65 @@ def told(*sections, language=None):
 def test_limits_that_a_profile_sets_by_extensions(definition, resource, place):
     found = errors(resource, definition, profiles=["http://x.test/p"])
     assert [path for _, path in found] == ([] if place is None else [place])
+
+
+def ago(years):
+    return f"{datetime.now(UTC).year - years}-01-01"
+
+
+@pytest.mark.parametrize(
+    ("line", "birth", "sound"),
+    [
+        ({"minValueQuantity": {"value": 100, "system": UCUM, "code": "a"}}, ago(90), True),
+        ({"minValueQuantity": {"value": 100, "system": UCUM, "code": "a"}}, ago(110), False),
+        ({"maxValueQuantity": {"value": 10, "system": UCUM, "code": "a"}}, ago(-9), True),
+        ({"maxValueQuantity": {"value": 10, "system": UCUM, "code": "a"}}, ago(-12), False),
+        ({"maxValueQuantity": {"value": 10, "system": UCUM, "code": "m"}}, ago(-12), True),
+        ({"minValueDate": "2000-01-01"}, "1999-12-31", False),
+    ],
+)  # fmt: skip
+def test_bounds_of_dates_may_be_told_from_now(line, birth, sound):
+    definition = profile({"path": "Patient.birthDate", **line})
+    found = errors(patient(birthDate=birth), definition, profiles=["http://x.test/p"])
+    assert found == ([] if sound else [("value", "Patient.birthDate")])
+
+
+@pytest.mark.parametrize(
+    ("line", "sound"),
+    [
+        ({"min": 2, "max": "3"}, True), ({"min": 1}, False), ({"max": "*"}, False), ({"max": "4"}, False),
+    ],
+)  # fmt: skip
+def test_a_profile_of_a_profile_is_no_laxer(line, sound):
+    base = {**structure(element("name", min=2, max="3")), "url": "http://x.test/b"}
+    derived = {**structure(element("name", **line)), "baseDefinition": "http://x.test/b"}
+    assert errors(derived, base) == ([] if sound else [("invalid", "StructureDefinition")])
+
+
+def test_a_binding_is_no_weaker_than_that_of_the_base():
+    weaker = {**BINDING, "strength": "preferred", "valueSet": "http://hl7.org/fhir/ValueSet/administrative-gender"}
+    assert errors(structure(element("gender", binding=weaker))) == [("invalid", "StructureDefinition")]
+    base = {**structure(element("maritalStatus", binding=BINDING)), "url": "http://x.test/b"}
+    derived = {**structure(element("maritalStatus", binding=weaker)), "baseDefinition": "http://x.test/b"}
+    assert errors(derived, base) == [("invalid", "StructureDefinition")]
+
+
+def test_an_element_of_a_version_that_is_not():
+    for version, found in (("5.0", []), ("7.3", [("extension", "Patient.extension[0]")])):
+        url = f"http://hl7.org/fhir/{version}/StructureDefinition/extension-Patient.other"
+        assert errors(patient(extension=[{"url": url, "valueString": "x"}])) == found
+
+
+def test_an_entry_of_a_bundle_is_no_reference_to_elsewhere():
+    asks = profile({"path": "Patient.managingOrganization", "type": [
+        {"code": "Reference", "targetProfile": [HL7 + "Organization"], "aggregation": ["bundled"]}]})  # fmt: skip
+    organization = {"resourceType": "Organization", "id": "o", "name": "x"}
+    held = {"fullUrl": "http://x.test/Patient/p", "resource": patient(
+        id="p", managingOrganization={"reference": "Organization/o"}, meta={"profile": ["http://x.test/p"]})}  # fmt: skip
+    beside = {"fullUrl": "http://x.test/Organization/o", "resource": organization}
+    place = "Bundle.entry[0].resource.managingOrganization"
+    assert errors(collection(held, beside), asks) == []
+    assert errors(collection(held), asks, resolver=lambda _: organization) == [("structure", place)]
 
 
 def test_a_context_may_ask_for_a_profile():

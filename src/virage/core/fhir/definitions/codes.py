@@ -205,9 +205,31 @@ def _filter(
         if operator == "descendent-of":
             found.discard(value)
         return set(known) - found if operator == "is-not-a" else found
+    if prop in ("concept", "code") and operator == "generalizes":
+        above, waiting = {value} & set(known), [value]
+        while waiting:
+            for parent in parents.get(waiting.pop(), ()):
+                if parent not in above:
+                    above.add(parent)
+                    waiting.append(parent)
+        return above
     if prop in ("concept", "code") and operator in ("in", "not-in", "="):
         listed = {each.strip() for each in value.split(",")}
         return set(known) - listed if operator == "not-in" else set(known) & listed
+    if prop == "parent" and operator == "=":
+        return {code for code, over in parents.items() if value in over}
+    if operator in ("in", "not-in"):
+        listed = {each.strip() for each in value.split(",")}
+        held = {
+            code
+            for code, line in known.items()
+            for each in line.get("property", ())
+            if each["code"] == prop and _text(each) in listed
+        }
+        return set(known) - held if operator == "not-in" else held
+    if operator == "exists":
+        held = {code for code, line in known.items() if any(each["code"] == prop for each in line.get("property", ()))}
+        return held if value == "true" else set(known) - held
     if operator == "=":
         return {
             code

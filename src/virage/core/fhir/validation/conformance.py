@@ -1,13 +1,14 @@
 """Whether an element conforms to a profile: the walk of a shape over an instance."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from virage.core.fhir import definitions
 from virage.core.fhir.fhirpath import ucum
 from virage.core.fhir.validation import invariants, limits
-from virage.core.fhir.validation.items import Item, children, equal, matches, mismatch
+from virage.core.fhir.validation.items import Frame, Item, children, equal, matches, mismatch
 from virage.core.fhir.validation.report import Enough
 from virage.core.fhir.validation.session import REFERENCE, Session
 from virage.core.fhir.validation.shapes import STRUCTURE, BadProfile, Shape, shape_of
@@ -267,7 +268,7 @@ def _aggregation(
         return
     if reference.startswith("#"):
         mode = "contained"
-    elif found and item.frame.bundle is not None:
+    elif found and _is_bundled(reference, item, session):
         mode = "bundled"
     else:
         mode = "referenced"
@@ -275,6 +276,17 @@ def _aggregation(
         session.add(
             "structure", f"Une référence « {mode} » n'est pas permise ici par le profil {shape.profile}.", item.place
         )
+
+
+def _is_bundled(reference: str, item: Item, session: Session) -> bool:
+    """Whether a reference is to an entry of one of the bundles around."""
+    frame: Frame | None = item.frame
+    plain = reference.partition("#")[0]
+    while frame is not None:
+        if frame.bundle is not None and session.entries(frame.bundle).meant_by(plain, frame.full_url):
+            return True
+        frame = frame.outer
+    return False
 
 
 def is_known(canonical: str, session: Session) -> bool:
@@ -329,9 +341,27 @@ def _range(shape: Shape, item: Item, session: Session) -> None:
     for limit, sign, word in ((shape.min_value, -1, "minimum"), (shape.max_value, 1, "maximum")):
         if limit is None:
             continue
-        order = compare(item.value, limit[1])
+        bound = limit[1]
+        if type(bound) is dict and item.type in _DATED:
+            bound = _moment(bound, sign)
+        order = compare(item.value, bound)
         if order is not None and order * sign > 0:
             session.add("value", f"La valeur est hors du {word} permis par le profil {shape.profile}.", item.place)
+
+
+_DATED = ("date", "dateTime", "instant")
+_SPANS = {"a": 365.25, "mo": 30.4375, "wk": 7.0, "d": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86400}
+
+
+def _moment(span: Mapping[str, Any], sign: int) -> str | None:
+    """The date that a span of time sets from now: that long ago for a minimum, that long ahead for a maximum (R4, ElementDefinition)."""
+    value, days = span.get("value"), _SPANS.get(str(span.get("code")))
+    if not isinstance(value, int | float | Decimal) or days is None:
+        return None
+    try:
+        return (datetime.now(UTC) + sign * timedelta(days=float(value) * days)).strftime("%Y-%m-%d")
+    except OverflowError:
+        return None
 
 
 NUMBERS = (int, float, Decimal)

@@ -46,7 +46,7 @@ def _children_of(type_name: str) -> dict[str, _Child]:
         told = binding is None or (
             definitions.codes(binding.valueset) is not None
             if binding.strength == "required"
-            else binding.strength != "extensible"
+            else binding.strength != "extensible" and not binding.max
         )
         plain = (
             all(definitions.kind(child.type_name(code)) == "primitive-type" for code in codes)

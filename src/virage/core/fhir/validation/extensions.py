@@ -14,7 +14,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 HL7 = "http://hl7.org/fhir/StructureDefinition/"
 _EXAMPLE = re.compile(r"//(?:[\w.-]*\.)?(?:example\.(?:org|com|net)|acme\.(?:org|com))(?:[/:]|$)")
 _TOOLS = "http://hl7.org/fhir/tools/"  # notes for the programs that publish specifications: they bind no instance
-_CROSS = re.compile(r"http://hl7\.org/fhir/([0-9])\.[0-9]/StructureDefinition/extension-([A-Za-z]+)\.(.+)")
+_CROSS = re.compile(r"http://hl7\.org/fhir/([0-9]\.[0-9])/StructureDefinition/extension-([A-Za-z]+)\.(.+)")
 # Places that the published contexts of R4 forget and its own definitions use (HL7 ticket FHIR-13328, and R5).
 _ALSO: dict[str, list[dict[str, str]]] = {
     HL7 + "regex": [{"type": "element", "expression": "ElementDefinition.type"}],
@@ -23,6 +23,7 @@ _ALSO: dict[str, list[dict[str, str]]] = {
     HL7 + "capabilitystatement-expectation": [{"type": "element", "expression": "Element"}],
     HL7 + "capabilitystatement-prohibited": [{"type": "element", "expression": "Element"}],
 }
+_VERSIONS = frozenset({"1.0", "1.4", "3.0", "4.0", "4.3", "5.0", "6.0"})
 _CROSS_MODIFIERS = frozenset({"Patient.animal"})
 
 
@@ -40,6 +41,9 @@ def check_extension(item: Item, holder: Item, above: list[Item], session: Sessio
         return
     cross = _CROSS.fullmatch(url)
     if cross:
+        if cross[1] not in _VERSIONS:
+            session.add("extension", "Cette extension vient d'une version de FHIR qui n'existe pas.", item.place)
+            return
         _cross_version(item, cross[2], cross[3], session)
         return
     if "|" in url and session.registry.structure(url.partition("|")[0]) is not None:

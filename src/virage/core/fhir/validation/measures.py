@@ -74,7 +74,8 @@ def report(item: Item, session: Session) -> None:
     scoring = _codes(source.get("scoring"))
     for group in groups:
         _score(group, kind, scoring, session)
-    _matched(groups, source.get("group", ()), item, "groupe", session)
+    if source.get("group"):
+        _matched(groups, source["group"], item, "groupe", session)
 
 
 def _subjects(population: Item, kind: Any, session: Session) -> None:
@@ -101,14 +102,16 @@ def _score(group: Item, kind: Any, scoring: set[Any], session: Session) -> None:
         if score is None:
             text = "Le résultat (measureScore) de ce groupe est exigé par la mesure."
             session.add("required", text, group.place)
-        elif codes == {"proportion"} and type(score) is dict:
+        elif type(score) is dict:
             value: Any = score.get("value")
             if type(value) not in (int, float) and not isinstance(value, Decimal):
-                session.add("required", "La valeur du résultat (measureScore.value) est exigée.", place)
-            elif not 0 <= value <= 1:
+                if not score.get("extension"):  # guides may give another kind of score there
+                    session.add("required", "La valeur du résultat (measureScore.value) est exigée.", place)
+            elif codes == {"proportion"} and not 0 <= value <= 1:
                 session.add("value", "Le résultat d'une proportion est compris entre 0 et 1.", (place, "value", -1))
-            if "unit" in score or "code" in score:
-                session.add("invalid", "Le résultat d'une proportion n'a pas d'unité.", place)
+            for name in ("unit", "system", "code") if codes == {"proportion"} else ():
+                if name in score:
+                    session.add("invalid", "Le résultat d'une proportion n'a pas d'unité.", (place, name, -1))
 
 
 def _matched(given: list[Item], defined: Any, parent: Item, word: str, session: Session) -> None:
@@ -121,7 +124,7 @@ def _matched(given: list[Item], defined: Any, parent: Item, word: str, session: 
             continue
         codes = _codes(each.value.get("code"))
         found = next((rank for rank, line in enumerate(lines) if codes & _codes(line.get("code"))), None)
-        if found is None and free and not _codes(lines[0].get("code")):
+        if found is None and free and (not _codes(lines[0].get("code")) or (word == "groupe" and not codes)):
             found = 0
         if found is None:
             text = f"Le code de ce {word} ne répond à aucun de ceux de la mesure."
@@ -132,11 +135,48 @@ def _matched(given: list[Item], defined: Any, parent: Item, word: str, session: 
         met.add(found)
         if word == "groupe":
             _matched(children(each, "population"), lines[found].get("population", ()), each, "ensemble", session)
+            _stratified(each, lines[found].get("stratifier", ()), session)
     if given or word == "groupe":
+        whole = parent.value.get("type") != "data-collection"
         for rank in range(len(lines)):
-            if rank not in met and not (free and not given):
+            if rank not in met and not (free and not given) and whole and not _is_observed(lines[rank]):
                 with session.after(parent.place):
                     session.add("not-found", f"Un {word} de la mesure manque au rapport.", parent.place)
+
+
+def _is_observed(line: Line) -> bool:
+    """Whether a population is the observation of others, which a report does not count."""
+    return any(code == "measure-observation" for _, code in _codes(line.get("code")))
+
+
+def _stratified(group: Item, defined: Any, session: Session) -> None:
+    """The stratifiers of a group are those of the measure, by their codes or, without codes, by their texts."""
+    lines = [each for each in defined if type(each) is dict] if isinstance(defined, list | tuple) else []
+    given = children(group, "stratifier")
+    met: set[int] = set()
+    for each in given:
+        concepts = each.value.get("code") if type(each.value) is dict else None
+        names = (
+            {name for one in concepts if type(one) is dict for name in _names(one)} if type(concepts) is list else set()
+        )
+        found = next((rank for rank, line in enumerate(lines) if names & _names(line.get("code"))), None)
+        if found is None and len(lines) == len(given) == 1 and not _names(lines[0].get("code")):
+            found = 0
+        if found is None:
+            session.add("invalid", "Cette stratification n'est pas de celles de la mesure.", each.place)
+        else:
+            met.add(found)
+    if given and len(met) < len(lines):
+        with session.after(group.place):
+            session.add("not-found", "Une stratification de la mesure manque au rapport.", group.place)
+
+
+def _names(concept: Any) -> set[Any]:
+    """What a concept may be recognised by: its codes, or its text when it has none."""
+    if type(concept) is not dict:
+        return set()
+    codes: set[Any] = set(_codes(concept))
+    return codes or ({concept["text"]} if type(concept.get("text")) is str else set())
 
 
 def _codes(concept: Any) -> set[tuple[Any, Any]]:

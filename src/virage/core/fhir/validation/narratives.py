@@ -8,28 +8,58 @@ from virage.core.fhir.narrative import parse
 from virage.core.fhir.validation.items import Item
 from virage.core.fhir.validation.session import Session
 
-_SCHEMES = frozenset({"http", "https", "mailto", "tel", "ftp", "cid"})
+# Addresses that name something without leading anywhere, or that run something.
+_DEAD = frozenset({"urn", "cid", "javascript", "vbscript"})
+# What XHTML does not let a paragraph hold.
+_BLOCKS = frozenset(
+    {
+        "blockquote",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "table",
+        "ul",
+    }
+)
 
 
 def links(item: Item, session: Session) -> None:
-    """Links of a narrative: a scheme that a reader can follow; an anchor that exists in the resource."""
+    """Links and images of a narrative lead somewhere that a reader can follow; no block stands in a paragraph."""
     text = item.value.get("div")
-    if type(text) is not str or "href" not in text:
+    if type(text) is not str or not ("href" in text or "<p" in text or "<img" in text):
         return
     root = parse(text)
     if root is None:
         return
+    place = (item.place, "div", -1)
     anchors = {node.get(name) for node in root.iter() if isinstance(node.tag, str) for name in ("id", "name")}
-    for node in root.iter():
-        target = node.get("href") if isinstance(node.tag, str) else None
-        if not target:
+    for node in root.iter(etree.Element):
+        tag = etree.QName(node).localname
+        if tag == "p" and any(etree.QName(each).localname in _BLOCKS for each in node.iterdescendants(etree.Element)):
+            text = "Un paragraphe du texte (p) contient un bloc (div, table, liste…) : fermez-le avant."
+            session.add("invalid", text, place)
+        target = node.get("src") if tag == "img" else node.get("href")
+        if target is None:
             continue
         scheme, colon, _ = target.partition(":")
-        place = (item.place, "div", -1)
-        if target.startswith("#"):
+        if not target.strip():
+            session.add("invalid", "Un lien du texte a une adresse vide : donnez-en une ou retirez-le.", place)
+        elif target.startswith("#"):
             if len(target) > 1 and target[1:] not in anchors and not _has_id(item.frame.root, target[1:]):
                 session.add("invalid", "Un lien du texte mène à une ancre qui n'existe pas : corrigez-le.", place)
-        elif colon and scheme.isalpha() and scheme.lower() not in _SCHEMES:
+        elif tag == "a" and colon and scheme.lower() in _DEAD:
             session.add(
                 "invalid", "Un lien du texte a une adresse qu'un lecteur ne peut ouvrir (urn…) : retirez-le.", place
             )

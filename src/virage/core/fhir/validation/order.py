@@ -9,7 +9,7 @@ from virage.core.errors import Issue
 from virage.core.fhir import definitions
 
 _SEGMENT = re.compile(r"([A-Za-z_][\w]*)(?:\.ofType\(([A-Za-z0-9]+)\))?(?:\[(\d+)\])?(?:\.|$)")
-_ENTRY = re.compile(r"Bundle\.entry\[\d+\]")
+_AROUND = re.compile(r"Bundle\.(?:entry\[\d+\]|link\[\d+\](?:\.relation|\.url)?)")
 Key = tuple[tuple[int, int], ...]
 _LAST = 10_000  # after the rank of any element
 
@@ -28,7 +28,7 @@ def by_place(
 ) -> list[Issue]:
     """What concerns an element before what is below it, elements in the order of their definition.
 
-    Before all, what could not be read as it should; after all, what is wrong between the entries of a bundle. What is in
+    Before all, what could not be read as it should; after all, what is wrong between the entries and the links of a bundle. What is in
     `late` (depth of a resource in the path, turn) comes after all else that concerns that resource: its profiles in turn.
     """
 
@@ -45,7 +45,7 @@ def by_place(
 def _turn(issue: Issue, unread: Set[Issue]) -> int:
     if issue in unread:
         return 0
-    return 2 if _ENTRY.fullmatch(issue.path) else 1
+    return 2 if _AROUND.fullmatch(issue.path) else 1
 
 
 def _key(path: str, resource: Mapping[str, Any]) -> Key:

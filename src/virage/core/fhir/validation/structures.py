@@ -120,6 +120,7 @@ def _element(element: Item, item: Item, name: str, side: str, session: Session) 
         _narrows(line, base, item, session)
     if side == "differential":
         _suited(element, base, name, session)
+        _keeps(line, item, session)
     if side == "differential" and "slicing" in line:
         if path == name:
             session.add("invalid", "La racine d'un profil ne se découpe pas en tranches.", element.place)
@@ -152,6 +153,39 @@ def _element(element: Item, item: Item, name: str, side: str, session: Session) 
     if type(address) is str and session.registry.value_set(address) is None and session.registry.code_system(address):
         text = "C'est un système de codes qui est désigné ici, pas une liste de valeurs."
         session.add("invalid", text, (element.place, "binding", -1))
+
+
+_STRENGTHS = ("example", "preferred", "extensible", "required")
+
+
+def _keeps(line: Mapping[str, Any], item: Item, session: Session) -> None:
+    """What a profile says of an element is no laxer than what the profile it derives from says already."""
+    base = item.value.get("baseDefinition")
+    ident = line.get("id", line.get("path"))
+    if type(base) is not str or definitions.kind(base.removeprefix(shapes.STRUCTURE)):
+        return
+    try:
+        found = [each for each in shapes.shape_of(base, session.registry).walk() if each.id == ident]
+    except shapes.BadProfile:
+        return
+    if len(found) != 1:
+        return
+    shape, where = found[0], str(line.get("path"))
+    least, most, binding = line.get("min"), line.get("max"), line.get("binding")
+    if type(least) is int and least < shape.min:
+        told = f"{where} : le minimum ne peut être plus petit que dans la base ({shape.min})."
+        session.add("invalid", told, item.place)
+    if shape.max is not None and type(most) is str and (most == "*" or (most.isdigit() and int(most) > shape.max)):
+        told = f"{where} : le maximum ne peut être plus grand que dans la base ({shape.max})."
+        session.add("invalid", told, item.place)
+    if type(binding) is dict and shape.binding is not None:
+        _as_strong(where, binding.get("strength"), shape.binding.get("strength"), item, session)
+
+
+def _as_strong(where: str, strength: Any, base: Any, item: Item, session: Session) -> None:
+    if base == "required" and strength in _STRENGTHS and strength != "required":
+        text = f"{where} : la liaison est « required » dans la base, et ne peut être plus faible."
+        session.add("invalid", text, item.place)
 
 
 def _own_rule(constraint: Item, item: Item, session: Session) -> None:
@@ -247,6 +281,9 @@ def _narrows(line: Mapping[str, Any], base: ElementDef, item: Item, session: Ses
         session.add(
             "invalid", f"{where} : le maximum ne peut être plus grand que dans la base ({base.max}).", item.place
         )
+    binding = line.get("binding")
+    if type(binding) is dict and base.binding is not None:
+        _as_strong(where, binding.get("strength"), base.binding.strength, item, session)
     codes = {each.code for each in base.types}
     if "http" in "".join(codes) or not codes:
         return

@@ -4,27 +4,23 @@ Answers are True, False, or None where nothing can be told (a code system that i
 reported as an error.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from virage.core.fhir import definitions
 from virage.core.fhir.fhirpath import ucum
 from virage.core.fhir.validation.registry import Registry, split
+from virage.core.fhir.validation.systems import FORMS
 
 UCUM = "http://unitsofmeasure.org"
 
-# Systems whose codes are not listed here but have a known form: what has not the form is not a code.
-_SHAPES = {
-    "urn:iso:std:iso:3166": re.compile(r"[A-Z]{2,3}|[0-9]{3}"),
-    "urn:iso:std:iso:3166:-2": re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}"),
-    "http://unstats.un.org/unsd/methods/m49/m49.htm": re.compile(r"[0-9]{3}"),
-    "urn:iso:std:iso:4217": re.compile(r"[A-Z]{3}|[0-9]{3}"),
-    "urn:ietf:bcp:13": re.compile(r"[^\s/]+/[^\s/].*|xml|json|ttl"),
-    "urn:ietf:bcp:47": re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*"),
-}
+
+# Lists that their keeper changes between versions of FHIR: that of R4 does not tell what is not in them.
+GROWING = frozenset({"http://terminology.hl7.org/CodeSystem/hl7-work-group"})
 
 
+Listed = tuple[frozenset[tuple[str, str]], frozenset[str]]
+"""What a value set holds: codes with their systems, and codes alone."""
 Told = dict[tuple[str, str | None], bool | None]
 _MOST_SETS = 100
 
@@ -59,7 +55,7 @@ class BuiltIn:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
 
-    def _expansion(self, valueset: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]] | None:
+    def _expansion(self, valueset: str) -> Listed | None:
         key = ("expansion", valueset)
         cache = self.registry.cache
         if key not in cache:
@@ -70,17 +66,30 @@ class BuiltIn:
                 else definitions.expand(source, self.registry.value_set, self.registry.code_system)
             )
             cache[key] = None if listed is None else (listed, frozenset(code for _, code in listed))
-        found: tuple[frozenset[tuple[str, str]], frozenset[str]] | None = cache[key]
+        found: Listed | None = cache[key]
         return found
 
     def contains(self, valueset: str, system: str | None, code: str) -> bool | None:
         """See Terminology."""
         return self._contains(valueset, system, code, {})
 
+    def _is_listed(self, listed: Listed, system: str | None, code: str) -> bool | None:
+        """Whether a list holds a code, as far as it can tell."""
+        if system is None:
+            return code in listed[1] or (None if any(each in GROWING for each, _ in listed[0]) else False)
+        if (system, code) in listed[0]:
+            return True
+        if system in GROWING:
+            return None
+        source = self.registry.code_system(system)
+        if source is None or source.get("caseSensitive") is not False:
+            return False
+        return any(each == system and other.lower() == code.lower() for each, other in listed[0])
+
     def _contains(self, valueset: str, system: str | None, code: str, told: Told) -> bool | None:
         listed = self._expansion(valueset)
         if listed is not None:
-            return code in listed[1] if system is None else (system, code) in listed[0]
+            return self._is_listed(listed, system, code)
         if (valueset, system) not in told:
             if len(told) > _MOST_SETS:
                 return None
@@ -144,10 +153,12 @@ class BuiltIn:
             return ucum.unit(code) is not None
         table = self._concepts(system)
         if table is None:
-            shape = _SHAPES.get(system)
-            return None if shape is None or shape.fullmatch(code) else False
+            has_form = FORMS.get(system)
+            return None if has_form is None or has_form(code) else False
         if code in table:
             return True
+        if system in GROWING:
+            return None
         source = self.registry.code_system(system)
         if source is not None and source.get("caseSensitive") is False:
             return code.lower() in {each.lower() for each in table}
