@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from virage.core.access import AllOf, Filter, InPatient
+from virage.core.access import AllOf, Everything, Filter, InPatient
 from virage.core.errors import Malformed
 from virage.core.fhir.service import FhirService
 
@@ -20,6 +20,7 @@ def search(
     params: list[tuple[str, str]],
     *,
     access: Filter,
+    within: Filter | None = None,
     count: int,
     cursor: str | None,
     total: bool,
@@ -33,7 +34,11 @@ def search(
 
     start, inner = _read(cursor, types)
     # A parameter of some types only must be looked at by each of them, to be refused by those that do not know it.
-    patient = _only_patient(access) if all(name.startswith("_") for name, _ in params) else ""
+    patient = (
+        _only_patient(AllOf((within or Everything(), access)))
+        if all(name.startswith("_") for name, _ in params)
+        else ""
+    )
     held = service.store.types_about(patient, types) if patient and len(types) > _FEW else None
     entries: list[Any] = []
     matches = 0
@@ -51,6 +56,7 @@ def search(
             name,
             [*params, *(own or {}).get(name, ())],
             access=access,
+            within=within,
             count=max(left, int(probing)),
             cursor=here,
             total=total,

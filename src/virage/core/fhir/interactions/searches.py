@@ -28,8 +28,7 @@ _OURS = frozenset({"_count", "_total", "_totalMethod", "_cursor", "_type"}) | pr
 def search(request: FhirRequest, service: FhirService) -> FhirResponse:
     """One page of what the caller may see, as a Bundle of type searchset. 200, 400, 403."""
     access = rights.rule(request, service)
-    if request.compartment is not None:
-        access = both(compartment_filter(request), access)
+    within = compartment_filter(request) if request.compartment is not None else None
     view = prefer.wanted_view(request)
     count = count_of(request)
     only_count = view.summary == "count" or count == 0
@@ -39,6 +38,7 @@ def search(request: FhirRequest, service: FhirService) -> FhirResponse:
     params = [(name, value) for name, value in request.params if name not in _OURS]
     asked: dict[str, Any] = {
         "access": access,
+        "within": within,
         "count": 0 if only_count else count,
         "cursor": request.param("_cursor") or None,
         "total": only_count or total != "none",

@@ -54,7 +54,8 @@ def across_types(space: Space, asked: Request, rule: Filter) -> tuple[Compiled, 
         found = rows_of(space, type_, compiled.ids)
         if found is not None:
             rows = (rows or set()) | set(found)
-        condition = assemble([*compiled.parts, access_condition(rule, space.code, type_)], found is not None)
+        confined = [access_condition(each, space.code, type_) for each in (rule, asked.within)]
+        condition = assemble([*compiled.parts, *confined], found is not None)
         if condition is not FALSE:
             codes.append(places.type_code(type_))
             typed = Sql("r.type = %s", (codes[-1],))

@@ -35,7 +35,7 @@ def contained_query(space: Space, type_: str, asked: Request, rule: Filter) -> t
     inner = space.code | keys.CONTAINED
     parts = [*compiled.parts, chains.anything_contained(inner, type_)]
     types = [places.TYPES[each] for each in present_types(space)]
-    seen = _seen(space, types, rule)
+    seen = _seen(space, types, rule, asked.within)
     if asked.as_contained:
         if seen is not TRUE and seen is not FALSE:
             seen = Sql(
@@ -69,9 +69,11 @@ def contained_query(space: Space, type_: str, asked: Request, rule: Filter) -> t
     )
 
 
-def _seen(space: Space, types: list[str], rule: Filter) -> Sql:
-    """That the caller may see a row, whatever its type."""
-    found = [(places.type_code(each), access_condition(rule, space.code, each)) for each in types]
+def _seen(space: Space, types: list[str], *rules: Filter) -> Sql:
+    """That the rules let a row through, whatever its type."""
+    found = [
+        (places.type_code(each), every([access_condition(rule, space.code, each) for rule in rules])) for each in types
+    ]
     if all(condition is TRUE for _, condition in found):
         return TRUE
     return some([every([Sql("r.type = %s", (code,)), condition]) for code, condition in found])

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-from virage.core.fhir.search.errors import BadSearch, bad_value
+from virage.core.access import Everything, Filter
+from virage.core.fhir.search.errors import BadSearch, bad_modifier, bad_value
 
 # Parameters that say how the answer is given: not conditions.
 CONTROLS = frozenset(
@@ -28,6 +29,7 @@ CONTROLS = frozenset(
         "_score",
     ]
 )
+EVERYTHING = Everything()
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)(?::([A-Za-z\-]+))?")
@@ -49,6 +51,7 @@ class Request:
     """What was asked: (name, value) conditions, sort keys (name, descending), includes, page size, total.
 
     `contained` is the value of `_contained`; with `as_contained`, what is contained comes by itself, otherwise what contains it.
+    `within` confines the matches, as a compartment does, and nothing that they lead to.
     """
 
     conditions: list[tuple[str, str]] = field(default_factory=list)
@@ -58,6 +61,7 @@ class Request:
     total: bool = False
     contained: str = "false"
     as_contained: bool = False
+    within: Filter = EVERYTHING
     used: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -72,6 +76,8 @@ def parse(params: list[tuple[str, str]]) -> Request:
         if name in ("_format", "_pretty", "_cursor"):
             continue
         asked.used.append((name, value))
+        if ":" in name and name not in CONTROLS:
+            raise bad_modifier(plain, name.partition(":")[2], "aucun" if "include" not in plain else ":iterate")
         if plain == "_count":
             asked.count = _count(value)
         elif plain == "_sort":

@@ -33,17 +33,20 @@ def search(
     params: list[tuple[str, str]],
     *,
     access: Filter | None = None,
+    within: Filter | None = None,
     count: int | None = None,
     cursor: str | None = None,
     total: bool | str | None = None,
     sort: str | None = None,
 ) -> Page:
-    """A page of what matches. `count`, `total`, `sort` win over `_count`, `_total`, `_sort` among the parameters.
+    """A page of what matches, `within` a compartment if one is given. `count`, `total`, `sort` win over `_count`, `_total`, `_sort` among the parameters.
 
     Raises BadSearch on what cannot be understood or takes too long, BadCursor on a foreign cursor; unknown parameters are told in
     the page.
     """
     asked = _asked(params, count, total, sort)
+    if within is not None:
+        asked.within = within
     with limited():
         return _answer(space, type_, asked, access or Everything(), cursor)
 
@@ -152,7 +155,7 @@ def _one_type(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[C
     compiled = Compiler(space.code, now(), rule).compile(type_, asked.conditions)
     rows = rows_of(space, type_, compiled.ids)
     placed = rows is not None or compiled.compartment is not None
-    parts = [*compiled.parts, access_condition(rule, space.code, type_)]
+    parts = [*compiled.parts, *(access_condition(each, space.code, type_) for each in (rule, asked.within))]
     condition = assemble(parts, placed)
     if condition is FALSE or rows == ():
         return compiled, None

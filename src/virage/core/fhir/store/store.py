@@ -101,6 +101,7 @@ class Store:
         params: list[tuple[str, str]],
         *,
         access: Filter | None = None,
+        within: Filter | None = None,
         count: int | None = None,
         cursor: str | None = None,
         total: bool | str | None = None,
@@ -108,13 +109,23 @@ class Store:
     ) -> Page:
         """A page of what matches, in an order that holds while others write.
 
-        `type` None searches every type, or those of `_type`. `access` None: no limit. `total` is a boolean or a value of
+        `type` None searches every type, or those of `_type`. `access` None: no limit; `within` confines the matches alone. `total` is a boolean or a value of
         `_total`. Raises BadSearch (400), whose code tells what is wrong, and BadCursor.
         """
         from virage.core.fhir.search.run import search
 
         def once() -> Page:
-            return search(self.space, type, params, access=access, count=count, cursor=cursor, total=total, sort=sort)
+            return search(
+                self.space,
+                type,
+                params,
+                access=access,
+                within=within,
+                count=count,
+                cursor=cursor,
+                total=total,
+                sort=sort,
+            )
 
         return answered(once, lambda page: bool(page.unknown))
 
