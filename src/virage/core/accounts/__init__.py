@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from virage.core.accounts.bearer import authenticate
     from virage.core.accounts.doors import door, session_caller, token_door
     from virage.core.accounts.models import Account
-    from virage.core.accounts.queries import caller_of, find
+    from virage.core.accounts.queries import caller_of, find, standing
 
 __all__ = [
     "Account",
@@ -28,6 +28,7 @@ __all__ = [
     "find",
     "register_authorization",
     "session_caller",
+    "standing",
     "token_door",
     "tokens",
 ]
@@ -43,6 +44,7 @@ _WHERE = {
     "ensure_account": "actions",
     "find": "queries",
     "session_caller": "doors",
+    "standing": "queries",
     "token_door": "doors",
 }
 

@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
+
+from django.db.models import Q
 
 from virage.core import settings
 from virage.core.accounts import rules
@@ -59,6 +62,22 @@ def caller_of(
         client_id=client_id or account.client_id or "",
         scopes=own_scopes(account) if scopes is None else frozenset(scopes),
     )
+
+
+def standing(caller: Caller) -> Caller | None:
+    """What a caller of some time ago may still do: None once its account, or the program it came through, is closed.
+
+    A program keeps the scopes that it may still ask for. A caller that has no account (the house itself) stays as it is.
+    """
+    names = [name for name in (caller.subject, caller.client_id) if name]
+    found = Account.objects.filter(Q(subject__in=names) | Q(client_id__in=names))
+    for account in found.only("active", "kind", "subject", "scopes"):
+        if not account.active:
+            return None
+        if account.kind == "software" and account.subject == caller.subject:
+            allowed = own_scopes(account)
+            caller = replace(caller, scopes=frozenset(each for each in caller.scopes if rules.covers(allowed, each)))
+    return caller
 
 
 def own_scopes(account: Account) -> frozenset[str]:

@@ -135,12 +135,15 @@ class _Pinned(http.client.HTTPConnection):
         self._where = where
 
     def connect(self) -> None:
-        plain = socket.create_connection((self._where.ip, self._where.port), timeout=_WAIT)
+        self.sock = socket.create_connection((self._where.ip, self._where.port), timeout=_WAIT)
         if self._where.secure:
             self.default_port = 443
-            self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self._where.host)
-        else:
-            self.sock = plain
+            # At hand before it shakes hands: a server that does it one byte at a time is cut off too.
+            secured = ssl.create_default_context().wrap_socket(
+                self.sock, server_hostname=self._where.host, do_handshake_on_connect=False
+            )
+            self.sock = secured
+            secured.do_handshake()
 
     def cut(self) -> None:
         """End it, from another thread, whatever it is waiting for."""

@@ -13,6 +13,7 @@ class Endpoint:
 
     def __init__(self, port):
         self.url, self.status, self.got = f"http://127.0.0.1:{port}/hook", 200, []
+        self.headers = {}
 
 
 @pytest.fixture
@@ -25,6 +26,8 @@ def endpoint(monkeypatch):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             held[0].got.append((self.command, self.path, dict(self.headers), body))
             self.send_response(held[0].status)
+            for name, value in held[0].headers.items():
+                self.send_header(name, value)
             self.end_headers()
 
         do_POST = do_PUT = _take

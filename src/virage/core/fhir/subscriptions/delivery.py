@@ -4,7 +4,7 @@ import http.client
 import time
 from typing import Any
 
-from virage.core import settings
+from virage.core import accounts, settings
 from virage.core.access import Nothing
 from virage.core.callers import system
 from virage.core.errors import VirageError
@@ -43,8 +43,29 @@ def activate(space: int, id: str) -> float | None:
             return float(4**failures)
         _settle(one, service, "error", error.text, failures)
         return None
+    table.spoke(space, id)
     _settle(one, service, "active", "", 0)
     return None
+
+
+def beat(space: int, id: str) -> None:
+    """Tell the endpoint that nothing happened; as many silences as for a handshake put the subscription in error."""
+    one, service = table.get(space, id), evaluation.service_of(space)
+    if one is None or service is None or one.state != "active" or one.over:
+        return
+    base = base_of(service)
+    # Also after a failure the next sign is due a whole period later.
+    table.spoke(space, id)
+    try:
+        _post(one, bundles.history(one, base, bundles.status(one, base, "heartbeat"), ()))
+    except VirageError as error:
+        if isinstance(error, Unreachable) and one.failures + 1 < HANDSHAKES:
+            table.change(space, id, "active", error.text, one.failures + 1)
+        else:
+            _settle(one, service, "error", error.text, one.failures + 1)
+        return
+    if one.failures:
+        table.change(space, id, "active", "", 0)
 
 
 def deliver(space: int, id: str) -> float | None:
@@ -54,6 +75,12 @@ def deliver(space: int, id: str) -> float | None:
     while service is not None:
         one = table.get(space, id)
         if one is None or one.state != "active":
+            return None
+        if one.over:
+            end(space, id)
+            return None
+        if accounts.standing(one.owner) is None:
+            _settle(one, service, "error", "Le compte qui a demandé cet abonnement n'est plus ouvert.", one.failures)
             return None
         notice = table.take(space, id)
         if notice is None:
@@ -70,6 +97,8 @@ def deliver(space: int, id: str) -> float | None:
             _settle(one, service, "error", error.text, notice.attempts)
             return None
         table.settle(space, id, notice.number, state, None if state == "withheld" else 200, "")
+        if state == "sent":
+            table.spoke(space, id)
         if time.monotonic() > until:
             return 0.0
     return None
@@ -123,16 +152,23 @@ def _post(one: Subscribed, body: bytes, resource: str = "") -> None:
 
 
 def _settle(one: Subscribed, service: FhirService, state: str, problem: str, failures: int) -> None:
-    """Write the state where the machinery looks and where people do: in the resource."""
-    table.change(one.space, one.id, state, problem, failures)
-    version = service.store.read("Subscription", one.id)
-    if version is None or version.deleted:
-        return
-    resource: dict[str, Any] = {**version.resource, "status": state}
-    resource.pop("error", None)
-    if problem:
-        resource["error"] = problem
-    service.store.update(resource, by=BY, if_match=version.version)
+    """Write the state where the machinery looks and where people do: in the resource.
+
+    Nothing is written when the subscriber wrote it again, or deleted it, since `one` was read.
+    """
+    with service.store.in_turn("Subscription", one.id, again=True):
+        version = service.store.read("Subscription", one.id)
+        now = table.get(one.space, one.id)
+        if now is None or (now.state, now.declared, now.owner) != (one.state, one.declared, one.owner):
+            return
+        table.change(one.space, one.id, state, problem, failures)
+        if version is None or version.deleted:
+            return
+        resource: dict[str, Any] = {**version.resource, "status": state}
+        resource.pop("error", None)
+        if problem:
+            resource["error"] = problem
+        service.store.update(resource, by=BY, if_match=version.version)
 
 
 def end(space: int, id: str) -> None:

@@ -1,6 +1,6 @@
 """Who is concerned by a change: asked of the search engine, with the rights of the subscriber, after the commit."""
 
-from virage.core import access, events
+from virage.core import access, accounts, events
 from virage.core.access import Filter, Nothing
 from virage.core.fhir.service import SERVICES, FhirService
 from virage.core.fhir.store import places
@@ -23,7 +23,7 @@ def changed(event: events.Event) -> None:
 
 
 def concerns(one: Subscribed, service: FhirService, type: str, id: str) -> bool:
-    """Whether a resource, as it is now, meets the criteria and may be seen by the subscriber. One statement."""
+    """Whether a resource, as it is now, meets the criteria and may be seen by the subscriber."""
     rule = rule_of(one, service, type)
     if isinstance(rule, Nothing):
         return False
@@ -32,8 +32,11 @@ def concerns(one: Subscribed, service: FhirService, type: str, id: str) -> bool:
 
 
 def rule_of(one: Subscribed, service: FhirService, type: str) -> Filter:
-    """What the subscriber may see of a type."""
-    return access.across(service.space, one.owner, "search-type", type)
+    """What the subscriber may see of a type, as its account stands now."""
+    owner = accounts.standing(one.owner)
+    if owner is None:
+        return Nothing("Le compte qui a demandé cet abonnement n'est plus ouvert.")
+    return access.across(service.space, owner, "search-type", type)
 
 
 def service_of(space: int) -> FhirService | None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from virage.core import db
 from virage.core.errors import Malformed, Unknown
-from virage.core.fhir import router
+from virage.core.fhir import prefer, router
 from virage.core.fhir.interactions import reads, rights, writes
+from virage.core.fhir.interactions.operations import take_inputs
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService, Operation
 from virage.core.fhir.subscriptions import bundles, evaluation, rules, table
@@ -49,7 +50,8 @@ def _declare(service: FhirService, id: str, request: FhirRequest) -> None:
     declared = rules.read(version.resource, space)
     rights.rule(request, service, "search-type", declared.type)
     state = "off" if version.resource["status"] == "off" else "requested"
-    table.declare(space.code, id, request.caller, declared, state)
+    # What breaks the glass is one consultation, with its reason: not whatever comes later.
+    table.declare(space.code, id, request.caller.with_purpose("normal", ""), declared, state)
     if state == "requested":
         activate.defer(space=space.code, id=id)
 
@@ -77,17 +79,39 @@ def _found(request: FhirRequest, service: FhirService) -> Subscribed:
 
 
 def status(request: FhirRequest, service: FhirService) -> FhirResponse:
-    """$status of a subscription: a searchset with its state."""
-    one = _found(request, service)
-    told = bundles.status(one, request.base, "query-status")
-    return FhirResponse.of(
-        {
-            "resourceType": "Bundle",
-            "type": "searchset",
-            "total": 1,
-            "entry": [{"resource": told, "search": {"mode": "match"}}],
-        }
-    )
+    """$status: a searchset with the state of a subscription, or of those that the caller may see, by `id` and `status`."""
+    take_inputs(request)
+    found = [_found(request, service)] if request.id else _listed(request, service)
+    told = [
+        {"resource": bundles.status(one, request.base, "query-status"), "search": {"mode": "match"}} for one in found
+    ]
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": len(told)}
+    return FhirResponse.of({**bundle, "entry": told} if told else bundle)
+
+
+def _listed(request: FhirRequest, service: FhirService) -> list[Subscribed]:
+    rule = rights.rule(request, service, "search-type")
+    space = service.store.space.code
+    wanted = {name: _words(request, name) for name in ("id", "status")}
+    for name, _ in request.params:
+        if name not in wanted and name not in prefer.RESULT_PARAMETERS:
+            raise Malformed(
+                "$status prend « id » et « status ».",
+                code="FHIR.PARAM_UNKNOWN",
+                issue="not-supported",
+                path=prefer.as_path(name),
+            )
+    ids = sorted(wanted["id"] or table.ids(space))[:_MOST]
+    found = []
+    for version in service.store.read_many([("Subscription", id) for id in ids]).values():
+        one = table.get(space, version.id) if rule.admits(service.store.facts(version)).allowed else None
+        if one is not None and (not wanted["status"] or one.state in wanted["status"]):
+            found.append(one)
+    return found
+
+
+def _words(request: FhirRequest, name: str) -> set[str]:
+    return {word for key, value in request.params if key == name for word in value.split(",") if word}
 
 
 def events(request: FhirRequest, service: FhirService) -> FhirResponse:
@@ -95,6 +119,7 @@ def events(request: FhirRequest, service: FhirService) -> FhirResponse:
 
     Only for whom the subscription tells: the rights are the subscriber's and the caller's.
     """
+    take_inputs(request)
     one = _found(request, service)
     notices = _range(request, one)
     content = request.param("content") or one.declared.content or "id-only"
@@ -118,6 +143,7 @@ def events(request: FhirRequest, service: FhirService) -> FhirResponse:
 
 def journal(request: FhirRequest, service: FhirService) -> FhirResponse:
     """$journal: how each delivery went, as Parameters: number, focus, state, attempts, time and HTTP status of the last one."""
+    take_inputs(request)
     one = _found(request, service)
     return FhirResponse.of({"resourceType": "Parameters", "parameter": [_line(each) for each in _range(request, one)]})
 
@@ -158,7 +184,7 @@ OVERRIDES = {
     ("delete", "Subscription"): removed,
 }
 SUBSCRIPTIONS = (
-    Operation("status", status, "Subscription", "instance", False, _DEFINITION + "backport-subscription-status"),
+    Operation("status", status, "Subscription", "type instance", False, _DEFINITION + "backport-subscription-status"),
     Operation("events", events, "Subscription", "instance", False, _DEFINITION + "backport-subscription-events"),
     Operation("journal", journal, "Subscription", "instance", False, "urn:virage:OperationDefinition:journal"),
 )

@@ -17,6 +17,7 @@ from virage.core.fhir.store import Space, places
 TOPIC = "urn:virage:SubscriptionTopic:changement"
 """The topic of every base: a resource was written."""
 _BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+_LEAST_HEARTBEAT = 60
 _CONTENTS = ("empty", "id-only", "full-resource")
 _PAYLOADS = ("", "application/fhir+json", "application/json")
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}):[ \t]*([\x20-\x7e]{0,1000})")
@@ -42,6 +43,7 @@ class Declared:
     topic: str
     content: str
     ends: str
+    heartbeat: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The same, for the table."""
@@ -56,6 +58,7 @@ def read(resource: dict[str, Any], space: Space) -> Declared:
     # Required, but an extension in the place of the text satisfies that.
     criteria = resource.get("criteria", "")
     topic = content = ""
+    heartbeat = _extension(channel, "backport-heartbeat-period", "valueUnsignedInt") or 0
     if criteria == TOPIC:
         topic = TOPIC
         criteria = _extension(resource.get("_criteria"), "backport-filter-criteria", "valueString")
@@ -64,6 +67,12 @@ def read(resource: dict[str, Any], space: Space) -> Declared:
             raise _no(
                 "channel.payload", "Le contenu d'un avis est « empty », « id-only » ou « full-resource ».", "value"
             )
+    if heartbeat and (not topic or heartbeat < _LEAST_HEARTBEAT):
+        raise _no(
+            "channel",
+            f"Un signe de vie (backport-heartbeat-period) va avec le sujet « {TOPIC} », et vient après {_LEAST_HEARTBEAT} secondes au moins.",
+            "value",
+        )
     payload = channel.get("payload", "").partition(";")[0].strip()
     if payload not in _PAYLOADS:
         raise _no("channel.payload", "Les avis partent en « application/fhir+json », ou sans corps.", "not-supported")
@@ -77,9 +86,8 @@ def read(resource: dict[str, Any], space: Space) -> Declared:
         raise _no("channel.endpoint", error.text, "value", error.code) from None
     except outside.Unreachable:
         pass  # it may be known tomorrow: the handshake will tell
-    return Declared(
-        type, params, endpoint, _headers(channel.get("header", [])), payload, topic, content, resource.get("end", "")
-    )
+    headers = _headers(channel.get("header", []))
+    return Declared(type, params, endpoint, headers, payload, topic, content, resource.get("end", ""), heartbeat)
 
 
 def _criteria(text: str, space: Space) -> tuple[str, list[list[str]]]:
@@ -95,6 +103,12 @@ def _criteria(text: str, space: Space) -> tuple[str, list[list[str]]]:
         raise _no("criteria", "Le critère est illisible, ou a plus de 50 paramètres.", "value")
     if any(name.partition(":")[0] in _CONTROLS for name, _ in params):
         raise _no("criteria", "Un critère porte des paramètres de recherche seulement.", "value")
+    if any("." in name or name.startswith("_has") for name, _ in params):
+        raise _no(
+            "criteria",
+            "Un critère porte sur la ressource elle-même, sans chaîne ni « _has » : donnez une référence, comme « patient=Patient/12 ».",
+            "not-supported",
+        )
     try:
         compiled, _ = compiled_query(space, type, params, Everything())
     except Exception as error:
@@ -120,7 +134,7 @@ def _headers(given: list[str]) -> list[list[str]]:
     return found
 
 
-def _extension(holder: Any, name: str, value: str) -> str:
+def _extension(holder: Any, name: str, value: str) -> Any:
     extensions = holder.get("extension", []) if isinstance(holder, dict) else []
     return next((each.get(value, "") for each in extensions if each.get("url") == _BACKPORT + name), "")
 

@@ -12,7 +12,7 @@ from virage.core.fhir.bulk.jobs import text_of
 from virage.core.fhir.store import places
 from virage.core.fhir.subscriptions.rules import Declared
 
-_COLUMNS = "space, id, state, owner::text, declared::text, events, failures, problem, ends"
+_COLUMNS = "space, id, state, owner::text, declared::text, events, failures, problem, ends, ends <= clock_timestamp()"
 _NOTICE = "number, focus, version, at, state, attempts, due, tried, code, problem"
 
 
@@ -29,6 +29,8 @@ class Subscribed:
     failures: int
     problem: str
     ends: datetime | None
+    over: bool | None
+    """Whether the end has come; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,10 @@ def declare(space: int, id: str, owner: Caller, declared: Declared, state: str) 
     """Write or replace a subscription; its events and their numbers stay."""
     with db.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO subscription (space, id, type, state, owner, declared, ends)"
-            " VALUES (%s, %s, %s, %s, %s::json, %s::json, %s::timestamptz) ON CONFLICT (space, id) DO UPDATE SET"
+            "INSERT INTO subscription (space, id, type, state, owner, declared, ends, heartbeat)"
+            " VALUES (%s, %s, %s, %s, %s::json, %s::json, %s::timestamptz, %s) ON CONFLICT (space, id) DO UPDATE SET"
             " type = EXCLUDED.type, state = EXCLUDED.state, owner = EXCLUDED.owner, declared = EXCLUDED.declared,"
-            " ends = EXCLUDED.ends, failures = 0, problem = ''",
+            " ends = EXCLUDED.ends, heartbeat = EXCLUDED.heartbeat, failures = 0, problem = ''",
             [
                 space,
                 id,
@@ -69,6 +71,7 @@ def declare(space: int, id: str, owner: Caller, declared: Declared, state: str) 
                 text_of(owner),
                 orjson.dumps(declared.as_json()).decode(),
                 declared.ends or None,
+                declared.heartbeat,
             ],
         )
 
@@ -152,6 +155,22 @@ def change(space: int, id: str, state: str, problem: str, failures: int) -> None
             "UPDATE subscription SET state = %s, problem = %s, failures = %s WHERE space = %s AND id = %s",
             [state, problem, failures, space, id],
         )
+
+
+def spoke(space: int, id: str) -> None:
+    """The endpoint just took something."""
+    with db.cursor() as cursor:
+        cursor.execute("UPDATE subscription SET spoken = clock_timestamp() WHERE space = %s AND id = %s", [space, id])
+
+
+def silent() -> list[tuple[int, str]]:
+    """Active subscriptions whose endpoint has heard nothing for longer than they ask for."""
+    with db.cursor() as cursor:
+        cursor.execute(
+            "SELECT space, id FROM subscription WHERE state = 'active' AND heartbeat > 0"
+            " AND spoken <= clock_timestamp() - make_interval(secs => heartbeat)"
+        )
+        return [(row[0], row[1]) for row in cursor]
 
 
 def notices(space: int, id: str, first: int, last: int, most: int) -> list[Notice]:
