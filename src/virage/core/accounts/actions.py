@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.sessions.models import Session
 
-from virage.core import audit, db, settings
+from virage.core import audit, db, outside, settings
 from virage.core.accounts import generation, rules
 from virage.core.accounts.models import Account, Grant, ProviderSession, Revocation
 from virage.core.callers import Caller, Kind
@@ -42,8 +42,8 @@ def ensure_account(
 
     `facts` are fields of `Account`: `rpps`, `finess`, `structure`, `profession`, `specialty`, `role`, `situation` (a
     professional), `ins`, `ins_oid`, `patient`, `family_name`, `given_names`, `gender`, `birth_date`, `birth_place`,
-    `birth_country` (a citizen), `client_id`, `client_keys`, `redirect_uris`, `logout_uris` (a program), `demo`. `pin` is four
-    digits. Raises Invalid, Conflict when the login is another kind's.
+    `birth_country` (a citizen), `client_id`, `client_keys`, `client_keys_url`, `redirect_uris`, `logout_uris` (a program), `demo`. `pin` is four
+    digits. Raises Invalid, AddressRefused, Conflict when the login is another kind's.
     """
     if pin is not None and not (len(pin) == 4 and pin.isdecimal() and pin.isascii()):
         raise Invalid("Le code PIN de l'e-CPS a quatre chiffres.", code="ACCOUNTS.PIN", path="pin")
@@ -53,6 +53,8 @@ def ensure_account(
             code="ACCOUNTS.SECRET",
             path="client_secret",
         )
+    if facts.get("client_keys_url"):
+        _check_address(str(facts["client_keys_url"]))
     if kind == "software":
         facts.setdefault("client_id", login)
     wanted: dict[str, Any] = {"name": name, "subject": _subject(kind, login, facts), "active": True, **facts}
@@ -83,6 +85,16 @@ def ensure_account(
             )
             db.after_commit(generation.advance)
         return account
+
+
+def _check_address(url: str) -> None:
+    """A name that nobody knows yet is taken; one that leads inside is not."""
+    try:
+        outside.target(url, loopback=settings.sandbox())
+    except outside.AddressRefused as error:
+        raise error.located("client_keys_url") from None
+    except outside.Unreachable:
+        pass
 
 
 def ensure_sandbox_client(*, by: Caller, login: str, name: str, scopes: Iterable[str]) -> Account:

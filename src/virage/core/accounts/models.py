@@ -11,7 +11,7 @@ class Account(models.Model):
 
     `subject` is what traces and decisions name (see `core.callers.Caller`). `situation` is the professional's practice as the
     directory gives it (the `exercices` of Pro Santé Connect). A software account is an OAuth client: `client_secret_digest`
-    is the SHA-256 of a random secret, `client_keys` its public JWK set, `scopes` the most it may ask for.
+    is the SHA-256 of a random secret, `client_keys` its public JWK set, `client_keys_url` where it publishes one, `scopes` the most it may ask for.
     """
 
     KINDS: ClassVar = [
@@ -54,6 +54,7 @@ class Account(models.Model):
     client_id = models.CharField(max_length=64, unique=True, null=True, blank=True)
     client_secret_digest = models.CharField(max_length=64, blank=True)
     client_keys = models.JSONField(default=dict, blank=True)
+    client_keys_url = models.URLField(max_length=2000, blank=True)
     redirect_uris = models.JSONField(default=list, blank=True)
     logout_uris = models.JSONField(default=list, blank=True)
     scopes = models.TextField(blank=True)

@@ -17,11 +17,10 @@ from tests.core.fhir.subscriptions.test_subscriptions import (
     by_topic,
     subscription,
 )
-from virage.core import db, events
+from virage.core import db, events, outside
 from virage.core.accounts import ensure_account
 from virage.core.accounts.actions import close_account
 from virage.core.callers import Caller, system
-from virage.core.fhir import outside
 from virage.core.fhir.subscriptions import delivery, table, tasks
 
 BY = system("test")

@@ -4,9 +4,8 @@ import orjson
 import pytest
 
 from tests.core.fhir.router.conftest import asking, observation, patient
-from virage.core import db, events
+from virage.core import db, events, outside
 from virage.core.callers import Caller
-from virage.core.fhir import outside
 from virage.core.fhir.subscriptions import delivery, rules, table
 from virage.core.fhir.subscriptions.tasks import look_after
 

@@ -2,21 +2,22 @@
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_plus
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet
 
 from virage.core import settings
 from virage.core.accounts import queries, rules, tokens
 from virage.core.accounts.models import Account
-from virage.core.accounts.provider import actions
+from virage.core.accounts.provider import actions, published
 from virage.core.accounts.provider.errors import OAuthError
 from virage.core.accounts.provider.issuers import ASSERTION_ALGORITHMS, Issuer
+from virage.core.errors import VirageError
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFE = 300  # seconds an assertion may last
@@ -105,12 +106,8 @@ def _unverified(assertion: str) -> dict[str, Any]:
 def _verified(client: Account, assertion: str, header: Mapping[str, Any]) -> dict[str, Any]:
     if header.get("alg") not in ASSERTION_ALGORITHMS:
         raise _refuse(f"L'assertion est signée par l'un de : {', '.join(ASSERTION_ALGORITHMS)}.")
-    try:
-        keys = KeySet.import_key_set(client.client_keys).keys if client.client_keys.get("keys") else []
-    except (JoseError, ValueError, KeyError):
-        keys = []
     kid = header.get("kid")
-    for key in keys:
+    for key in _keys(client, header):
         if kid and key.kid and key.kid != kid:
             continue
         try:
@@ -118,6 +115,26 @@ def _verified(client: Account, assertion: str, header: Mapping[str, Any]) -> dic
         except (JoseError, ValueError, TypeError):
             continue
     raise _refuse("La signature de l'assertion ne correspond à aucune clé déclarée par ce logiciel.")
+
+
+def _keys(client: Account, header: Mapping[str, Any]) -> Iterator[Key]:
+    """The keys that the client declared, then those that it publishes, which are only fetched when needed."""
+    url = client.client_keys_url
+    if header.get("jku", url) != url:
+        raise _refuse("jku de l'assertion n'est pas l'adresse de clés que ce logiciel a déclarée.")
+    yield from _declared(client)
+    if url:
+        try:
+            yield from published.keys_at(url, str(header.get("kid", "")))
+        except VirageError as error:
+            raise _refuse(error.text) from None
+
+
+def _declared(client: Account) -> list[Key]:
+    try:
+        return list(KeySet.import_key_set(client.client_keys).keys) if client.client_keys.get("keys") else []
+    except (JoseError, ValueError, KeyError):
+        return []
 
 
 def _check_claims(issuer: Issuer, claims: Mapping[str, Any], client_id: str, called: str) -> None:

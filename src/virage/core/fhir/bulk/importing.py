@@ -13,9 +13,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from virage.core import audit, db, settings
+from virage.core import audit, db, outside, settings
 from virage.core.errors import Malformed, VirageError
-from virage.core.fhir import outside
 from virage.core.fhir.bulk import exporting, jobs, kickoff, preparing
 from virage.core.fhir.bulk.jobs import Job
 from virage.core.fhir.bulk.preparing import Order, Piece, Ready

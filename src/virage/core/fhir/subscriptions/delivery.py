@@ -4,15 +4,14 @@ import http.client
 import time
 from typing import Any
 
-from virage.core import accounts, settings
+from virage.core import accounts, outside, settings
 from virage.core.access import Nothing
 from virage.core.callers import system
 from virage.core.errors import VirageError
-from virage.core.fhir import outside
-from virage.core.fhir.outside import Unreachable
 from virage.core.fhir.service import FhirService
 from virage.core.fhir.subscriptions import bundles, evaluation, table
 from virage.core.fhir.subscriptions.table import Notice, Subscribed
+from virage.core.outside import Unreachable
 
 MOST_ATTEMPTS = 6
 HANDSHAKES = 3

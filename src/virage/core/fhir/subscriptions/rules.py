@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from virage.core import outside
 from virage.core.access import Everything
 from virage.core.errors import Invalid
-from virage.core.fhir import outside
 from virage.core.fhir.search.run import compiled_query
 from virage.core.fhir.store import Space, places
 

@@ -51,8 +51,11 @@ class Target:
     path: str
 
 
-def target(url: str) -> Target:
-    """Look at a URL and resolve its name. Raises AddressRefused, or Unreachable when the name is not known."""
+def target(url: str, loopback: bool | None = None) -> Target:
+    """Look at a URL and resolve its name. Raises AddressRefused, or Unreachable when the name is not known.
+
+    `loopback` lets this machine itself be called, also by `http`; unset, the setting VIRAGE_SUBSCRIPTION_LOOPBACK decides.
+    """
     if len(url) > _LONGEST or any(char <= " " or char == "\x7f" for char in url) or not url.isascii():
         raise AddressRefused("L'adresse est trop longue, ou contient des caractères interdits.")
     try:
@@ -68,20 +71,20 @@ def target(url: str) -> Target:
     except (OSError, UnicodeError):
         raise Unreachable("Le nom de cette adresse est inconnu du DNS.") from None
     addresses = [str(each[4][0]) for each in found]
-    if not addresses or any(is_inside(each) for each in addresses):
+    if not addresses or any(is_inside(each, loopback) for each in addresses):
         raise AddressRefused(
             "Cette adresse mène au réseau du serveur lui-même (boucle, adresse privée ou locale) : donnez une adresse publique."
         )
     if parts.scheme == "http" and not all(_loops(each) for each in addresses):
-        raise AddressRefused("Des données de santé ne passent qu'en « https:// ».")
+        raise AddressRefused("Rien ne passe ici qu'en « https:// ».")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme == "https", host, port, addresses[0], path)
 
 
-def is_inside(address: str) -> bool:
-    """Whether an IP address belongs to no public network; the loopback is let through where the settings say so."""
+def is_inside(address: str, loopback: bool | None = None) -> bool:
+    """Whether an IP address belongs to no public network; `loopback` as in `target`."""
     ip = _plain(address)
-    if ip.is_loopback and settings.flag("VIRAGE_SUBSCRIPTION_LOOPBACK"):
+    if ip.is_loopback and (settings.flag("VIRAGE_SUBSCRIPTION_LOOPBACK") if loopback is None else loopback):
         return False
     return not ip.is_global or ip.is_multicast or ip.is_unspecified or ip.is_reserved
 
@@ -110,16 +113,18 @@ def call(
     body: bytes,
     take: Callable[[http.client.HTTPResponse], Result],
     seconds: float = 30.0,
+    loopback: bool | None = None,
 ) -> Result:
     """Send a request and hand the answer to `take`, all within `seconds`. Raises AddressRefused, Unreachable."""
-    where = target(url)
+    where = target(url, loopback)
     connection = _Pinned(where)
     bell = threading.Timer(seconds, connection.cut)
     bell.daemon = True
     bell.start()
     try:
         connection.request(method, where.path, body=body or None, headers={**headers, "Connection": "close"})
-        return take(connection.getresponse())
+        with connection.getresponse() as response:
+            return take(response)
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(f"L'autre côté n'a pas répondu comme il faut ({type(error).__name__}).") from None
     finally:
