@@ -120,7 +120,7 @@ def test_slices_by_pattern_exists_and_order():
     )
     one, two = ({"type": {"coding": [{"code": code, "system": "urn:x"}]}} for code in "AB")
     assert errors(patient(identifier=[one, two]), definition) == []
-    assert errors(patient(identifier=[two, one]), definition) == [("structure", "Patient")]
+    assert errors(patient(identifier=[two, one]), definition) == [("structure", "Patient.identifier[1]")]
     assert errors(patient(identifier=[one, one]), definition) == [("structure", "Patient")]
     present = profile(
         "urn:p",

@@ -80,7 +80,7 @@ def validate(
     A resource whose structure is broken gets the structural findings and whatever else can still be told.
     """
     from virage.core.fhir.validation import deep, order
-    from virage.core.fhir.validation.conformance import check_profile
+    from virage.core.fhir.validation.conformance import check_profile, subject
     from virage.core.fhir.validation.items import top
     from virage.core.fhir.validation.session import Session
 
@@ -97,7 +97,7 @@ def validate(
         if not any(each.path in ("", item.type) and each.code in ("structure", "invalid") for each in found[:1]):
             deep.resource(item, session)
             for canonical in profiles:
-                check_profile(item, canonical, session)
+                check_profile(subject(item, canonical, session), canonical, session)
     except Enough:
         pass
     except RecursionError:
@@ -108,4 +108,4 @@ def validate(
             raise
     if not options.contained:
         session.issues = [each for each in session.issues if ".contained[" not in each.path]
-    return order.by_place(session.issues, resource, unread, session.late)
+    return order.by_place(session.issues, resource, unread, session.late, session.closed)

@@ -41,6 +41,21 @@ def check_profile(item: Item, canonical: str, session: Session, *, severity: str
     session.verdicts[key] = session.errors == before
 
 
+def subject(item: Item, canonical: str, session: Session) -> Item:
+    """What a profile asked for is held against: the resource, or the first entry of a bundle when the profile is of its type."""
+    if item.type != "Bundle":
+        return item
+    try:
+        name = shape_of(canonical, session.registry).type_name
+    except BadProfile:
+        return item
+    for entry in children(item, "entry")[:1] if name != "Bundle" else ():
+        for first in children(entry, "resource"):
+            if first.type == name:
+                return first
+    return item
+
+
 def _suits(shape: Shape, item: Item) -> bool:
     """Whether a profile is made for this type."""
     name = shape.type_name
@@ -159,8 +174,16 @@ def _slices(shape: Shape, items: list[Item], parent: Item, session: Session) -> 
         ]
         if not found and "@default" in shape.slices:
             found = ["@default"]
+        if len(found) > 1:
+            found = _finest(found)
+            if len(found) > 1:
+                text = f"Cet élément répond à plusieurs tranches du profil {shape.profile} : {', '.join(found)}."
+                session.add("structure", text, item.place)
         for name in found[:1]:
             groups[name].append(item)
+            if slicing.get("ordered") and order and names.index(name) < max(order):
+                text = f"Les « {shape.name} » doivent suivre l'ordre du profil {shape.profile}."
+                session.add("structure", text, item.place)
             order.append(names.index(name))
             if rules == "openAtEnd" and ended:
                 session.add("structure", "Cet élément doit venir avant ceux qui n'ont pas de tranche.", item.place)
@@ -169,12 +192,13 @@ def _slices(shape: Shape, items: list[Item], parent: Item, session: Session) -> 
             if rules == "closed":
                 text = f"Cet élément ne correspond à aucune tranche permise par le profil {shape.profile}."
                 session.add("structure", text, item.place)
-    if slicing.get("ordered") and order != sorted(order):
-        session.add(
-            "structure", f"Les « {shape.name} » doivent suivre l'ordre du profil {shape.profile}.", parent.place
-        )
     for name, piece in shape.slices.items():
         group(piece, groups[name], parent, session)
+
+
+def _finest(names: list[str]) -> list[str]:
+    """The slices among these that are not slices again of another (`a/b` of `a`)."""
+    return [each for each in names if not any(other != each and other.startswith(each + "/") for other in names)]
 
 
 def definitions_choice(type_name: str, name: str) -> bool:

@@ -143,8 +143,11 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
     value = item.value
     if type(value) is not dict:
         return
-    for each in kind.invariants:
-        invariants.run(each.key, each.severity, each.expression, item, session)
+    if kind.invariants:
+        session.closing = "." not in type_name
+        for each in kind.invariants:
+            invariants.run(each.key, each.severity, each.expression, item, session)
+        session.closing = False
     ident = value.get("id")
     if type(ident) is str and not kind.is_resource and type_name != "ElementDefinition":
         if ident in ids:

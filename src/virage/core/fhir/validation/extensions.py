@@ -23,6 +23,16 @@ _ALSO: dict[str, list[dict[str, str]]] = {
     HL7 + "capabilitystatement-expectation": [{"type": "element", "expression": "Element"}],
     HL7 + "capabilitystatement-prohibited": [{"type": "element", "expression": "Element"}],
 }
+# Published by HL7 in later versions of the package of extensions than the one kept here: their content is not checked.
+_LATER = frozenset(
+    {
+        "inherit-obligations",
+        "narrative-language-control",
+        "narrative-source-control",
+        "obligation-profile-flag",
+        "textLink",
+    }
+)
 _VERSIONS = frozenset({"1.0", "1.4", "3.0", "4.0", "4.3", "5.0", "6.0"})
 _CROSS_MODIFIERS = frozenset({"Patient.animal"})
 
@@ -99,7 +109,8 @@ def _unknown(item: Item, url: str, modifier: bool, session: Session) -> None:
         session.add("extension", text, item.place)
         return
     # The specification keeps these domains for examples, which are not published anywhere.
-    severity = "information" if _EXAMPLE.search(url) or url.startswith(_TOOLS) else session.options.unknown_extensions
+    harmless = _EXAMPLE.search(url) or url.startswith(_TOOLS) or url.removeprefix(HL7) in _LATER
+    severity = "information" if harmless else session.options.unknown_extensions
     if severity:
         session.add(
             "extension",

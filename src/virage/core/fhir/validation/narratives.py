@@ -94,23 +94,35 @@ def _has_id(value: Any, ident: str) -> bool:
 
 
 def contained(item: Item, session: Session) -> None:
-    """Each contained resource is named from somewhere in the resource, or itself points at it (rule dom-3 of R4)."""
+    """Each contained resource is named from the resource, at once or through others, or points at it (rule dom-3 of R4)."""
     held = item.value.get("contained")
     if type(held) is not list or not session.options.contained:
         return
-    named: set[str] = set()
-    for text in _strings(item.value):
-        if text.startswith("#"):
-            named.add(text[1:])
-        elif "#" in text and text.startswith("<"):
-            named.update(_targets(text))
-    for index, each in enumerate(held):
-        ident = each.get("id") if isinstance(each, dict) else None
-        if isinstance(ident, str) and ident not in named and "#" not in _strings(each):
+    named = _named({key: value for key, value in item.value.items() if key != "contained"})
+    within = {index: _named(each) for index, each in enumerate(held) if isinstance(each, dict)}
+    reached: set[int] = set()
+    waiting = [index for index in within if held[index].get("id") in named or "" in within[index]]
+    while waiting:
+        index = waiting.pop()
+        reached.add(index)
+        waiting.extend(each for each in within if each not in reached and held[each].get("id") in within[index])
+    for index in within:
+        if isinstance(held[index].get("id"), str) and index not in reached:
             text = (
                 "Une ressource contenue n'est désignée par rien dans la ressource : désignez-la ou retirez-la (dom-3)."
             )
             session.add("invariant", text, (item.place, "contained", index))
+
+
+def _named(value: Any) -> set[str]:
+    """The ids that a value points at by `#id`; the empty one for the resource itself."""
+    found: set[str] = set()
+    for text in _strings(value):
+        if text.startswith("#"):
+            found.add(text[1:])
+        elif "#" in text and text.startswith("<"):
+            found.update(_targets(text))
+    return found
 
 
 def _targets(text: str) -> set[str]:

@@ -11,6 +11,7 @@ from virage.core.fhir import definitions
 _SEGMENT = re.compile(r"([A-Za-z_][\w]*)(?:\.ofType\(([A-Za-z0-9]+)\))?(?:\[(\d+)\])?(?:\.|$)")
 _AROUND = re.compile(r"Bundle\.(?:entry\[\d+\]|link\[\d+\](?:\.relation|\.url)?)")
 Key = tuple[tuple[int, int], ...]
+_AFTER = 9_000  # after what is below an element
 _LAST = 10_000  # after the rank of any element
 
 
@@ -24,16 +25,23 @@ def _rank(type_name: str, name: str) -> int:
 
 
 def by_place(
-    issues: list[Issue], resource: Mapping[str, Any], unread: Set[Issue], late: Mapping[Issue, tuple[int, int]]
+    issues: list[Issue],
+    resource: Mapping[str, Any],
+    unread: Set[Issue],
+    late: Mapping[Issue, tuple[int, int]],
+    closing: Set[Issue] = frozenset(),
 ) -> list[Issue]:
     """What concerns an element before what is below it, elements in the order of their definition.
 
     Before all, what could not be read as it should; after all, what is wrong between the entries and the links of a bundle. What is in
-    `late` (depth of a resource in the path, turn) comes after all else that concerns that resource: its profiles in turn.
+    `late` (depth of a resource in the path, turn) comes after all else that concerns that resource: its profiles in turn. What
+    is in `closing`, the rules of a type, comes after what is below the element.
     """
 
     def key(issue: Issue) -> tuple[int, Key]:
         found = _key(issue.path, resource)
+        if issue in closing:
+            found = (*found, (_AFTER, 0))
         depth, turn = late.get(issue, (-1, 0))
         if depth >= 0:
             found = (*found[:depth], (_LAST + turn, 0), *found[depth:])

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from virage.core.fhir import definitions, fhirpath
-from virage.core.fhir.validation import measures, questionnaires, structures, vocabularies
+from virage.core.fhir.validation import measures, questionnaires, shapes, structures, vocabularies
 from virage.core.fhir.validation.conformance import check_profile
 from virage.core.fhir.validation.items import Item, children
 from virage.core.fhir.validation.session import Session
 
 Rule = Callable[[Item, Session], None]
+
+
+# A path of plain names from a type; a name before a parenthesis is a function.
+_PATH = re.compile(r"(?<![\w.%'])[A-Z][A-Za-z]+(?:\.[a-z]\w*(?![\w(]))+")
 
 
 def search_expression(item: Item, session: Session) -> None:
@@ -31,7 +35,13 @@ def search_expression(item: Item, session: Session) -> None:
             continue
         if not any(base == "Resource" or definitions.is_a(str(base), first) for base in bases):
             session.add("invalid", f"L'expression part de {first}, qui n'est pas dans base.", place)
-            break
+            return
+    for path in _PATH.findall(expression):
+        if definitions.kind(path.partition(".")[0]) == "resource" and (
+            unknown := shapes.stray(path, path.partition(".")[0])
+        ):
+            session.add("invalid", f"L'expression nomme {unknown}, qui n'existe pas.", place)
+            return
 
 
 def search_parameter(item: Item, session: Session) -> None:

@@ -71,6 +71,9 @@ class Session:
     #: findings that come after all else about a resource: its depth in the path, and the turn
     late: dict[Issue, tuple[int, int]] = field(default_factory=dict)
     lateness: tuple[int, int] | None = None
+    #: rules of types, told after what is below the element
+    closed: set[Issue] = field(default_factory=set)
+    closing: bool = False
     turns: int = 0
 
     def __post_init__(self) -> None:
@@ -93,6 +96,8 @@ class Session:
         self.issues.append(issue)
         if self.lateness is not None:
             self.late[issue] = self.lateness
+        if self.closing:
+            self.closed.add(issue)
         if severity == "error":
             self.errors += 1
             if self.errors >= MAX_ISSUES:

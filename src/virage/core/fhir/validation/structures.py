@@ -32,6 +32,7 @@ def check(item: Item, session: Session) -> None:
         text = "Un type de FHIR R4 ne se redéfinit pas : un profil le contraint (derivation : constraint)."
         session.add("invalid", text, (item.place, "type", -1))
     _extension_rules(item, name, session)
+    _obligations(item, session)
     if base is not None and derivation is None:
         session.add("required", "Une définition qui a une base dit comment elle en dérive (derivation).", item.place)
     source = session.registry.structure(base) if type(base) is str and base else None
@@ -72,6 +73,24 @@ def _extension_rules(item: Item, name: str, session: Session) -> None:
     if type(held) is dict and fixed != value.get("url"):
         text = "Une extension fixe son adresse (Extension.url, fixedUri) à celle de sa définition (url)."
         session.add("invalid", text, item.place)
+
+
+_FLAGS = (shapes.STRUCTURE + "obligation-profile-flag", shapes.STRUCTURE + "obligation-profile")
+
+
+def _obligations(item: Item, session: Session) -> None:
+    """A profile inherits obligations from obligation profiles of the same base (extension inherit-obligations)."""
+    for each in children(item, "extension"):
+        line = each.value if type(each.value) is dict else {}
+        target = line.get("valueCanonical")
+        if line.get("url") != shapes.STRUCTURE + "inherit-obligations" or type(target) is not str:
+            continue
+        source = session.registry.structure(target)
+        flags = source.get("extension", ()) if source is not None else ()
+        if not any(one.get("url") in _FLAGS and one.get("valueBoolean") is True for one in flags):
+            session.add("invalid", "Ce profil n'est pas un profil d'obligations, ou il est inconnu ici.", each.place)
+        elif source is not None and source.get("baseDefinition") != item.value.get("baseDefinition"):
+            session.add("invalid", "Ce profil d'obligations n'a pas la même base.", each.place)
 
 
 def _leads_somewhere(expression: str, session: Session) -> bool:

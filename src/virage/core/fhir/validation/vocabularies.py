@@ -29,6 +29,7 @@ _PROPERTIES = {
     "comment": "string",
     "itemWeight": "decimal",
 }
+_OTHERS = frozenset({"alternateCode", "definition", "order"})
 #: those whose value is a code of the same system
 _INTERNAL = frozenset({"parent", "child", "partOf", "synonym"})
 
@@ -94,6 +95,8 @@ def _defined(item: Item, session: Session) -> dict[str, tuple[Any, Any]]:
             if code in _PROPERTIES and code != known:
                 text = f"Cette adresse est celle de la propriété « {known} » : « {code} » en désigne une autre."
                 session.add("invalid", text, prop.place)
+        elif known and known not in _OTHERS:
+            session.add("invalid", "Cette adresse n'est celle d'aucune propriété de concepts d'HL7.", prop.place)
         if type(uri) is str and not _ABSOLUTE.fullmatch(uri):
             session.add("invalid", "L'adresse (uri) d'une propriété doit être absolue.", prop.place)
         if code in found or uri in uris:
