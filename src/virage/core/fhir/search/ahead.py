@@ -11,6 +11,8 @@ from virage.core.fhir.search.sql import Sql
 
 # How many rows are looked at, in the order of pages, by what leads. Few for tokens, of which most find few rows in a bucket.
 WALKED = {"date": 400, "number": 400, "token": 150}
+# Where these found a third of the page, so many times as many rows are likely to find it all, which costs less than to gather a bucket.
+FURTHER = {"date": 4, "number": 4}
 
 # The latest of each of these buckets give the time from which the page can be.
 SORTED_KINDS = ("", "token", "date", "number")
@@ -22,29 +24,41 @@ def walked(
     space: int,
     types: tuple[int, ...],
     checks: Sql,
-    rows: int,
+    kind: str,
     limit: int,
     after: list[Any] | None,
     found: tuple[str, list[Any]],
 ) -> tuple[str, str, list[Any]]:
     """What comes before the statement, the (compartment, rid) of its page, and the values of both.
 
-    Those of the first `rows` that meet the checks, when they fill the page; otherwise `found`.
+    Those of the first rows that meet the checks, when they fill the page; otherwise `found`.
     """
+    rows = WALKED[kind]
     where = " WHERE (w.compartment, w.rid) > (%s, %s)" if after else ""
     sought = f"SELECT w.* FROM fhir_resource w{where} ORDER BY w.compartment, w.rid LIMIT %s"
     text = checks.text.replace(BUCKET, ROW_BUCKET)
-    first = (
-        f"WITH w AS MATERIALIZED (SELECT r.compartment, r.rid FROM ({sought}) r WHERE r.space = %s AND r.type = ANY(%s)"
-        f" AND r.tokens IS NOT NULL AND {text} ORDER BY r.compartment, r.rid LIMIT %s) "
-    )
-    values = [*(after or ()), rows, space, list(types), *checks.values, limit]
+
+    def walk(rows: int, when: str = "") -> tuple[str, list[Any]]:
+        return (
+            f"SELECT r.compartment, r.rid FROM ({sought}) r WHERE {when}r.space = %s AND r.type = ANY(%s)"
+            f" AND r.tokens IS NOT NULL AND {text} ORDER BY r.compartment, r.rid LIMIT %s",
+            [*(after or ()), rows, *([limit // 3, limit] if when else []), space, list(types), *checks.values, limit],
+        )
+
+    near, values = walk(rows)
+    first = f"WITH w AS MATERIALIZED ({near})"
     source, given = found
-    either = (
-        "SELECT * FROM w WHERE (SELECT count(*) FROM w) >= %s"
-        f" UNION ALL SELECT * FROM ({source}) f WHERE (SELECT count(*) FROM w) < %s"
-    )
-    return first, either, [*values, limit, *given, limit]
+    either = "SELECT * FROM w WHERE (SELECT count(*) FROM w) >= %s"
+    either_values: list[Any] = [limit]
+    none = "(SELECT count(*) FROM w) < %s"
+    if kind in FURTHER:
+        far, more = walk(rows * FURTHER[kind], "(SELECT count(*) FROM w) >= %s AND (SELECT count(*) FROM w) < %s AND ")
+        first, values = f"{first}, v AS MATERIALIZED ({far})", [*values, *more]
+        either += " UNION ALL SELECT * FROM v WHERE (SELECT count(*) FROM v) >= %s"
+        either_values.append(limit)
+        none += " AND (SELECT count(*) FROM v) < %s"
+    either += f" UNION ALL SELECT * FROM ({source}) f WHERE {none}"
+    return f"{first} ", either, [*values, *either_values, *given, *([limit] * none.count("%s"))]
 
 
 def by_date(

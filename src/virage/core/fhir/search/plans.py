@@ -115,9 +115,8 @@ class Query:
         found = f"SELECT p.compartment, p.rid FROM unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL ({inner}) p LIMIT %s"
         first, values = "", [buckets, *values, limit, limit]
         if self.checks is not None and self.condition.kind in ahead.WALKED:
-            rows = ahead.WALKED[self.condition.kind]
             first, found, values = ahead.walked(
-                self.space, self.types, self.checks, rows, limit, after, (found, values)
+                self.space, self.types, self.checks, self.condition.kind, limit, after, (found, values)
             )
         return Statement(
             f"{first}SELECT {SELECTED} FROM ({found}) k JOIN fhir_resource r ON r.compartment = k.compartment AND r.rid = k.rid"
