@@ -19,7 +19,13 @@ SPANNING = "d*"
 """The date is not within one month, or outside the years told apart: always a candidate."""
 
 
-def _month(value: int) -> int | None:
+def start(number: int) -> int:
+    """The first microsecond since 1970 of a month, in months since year 0; of the years told apart at least and at most."""
+    number = min(max(number, FIRST * 12), (LAST + 1) * 12)
+    return microseconds(datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC))
+
+
+def month(value: int) -> int | None:
     """Months since year 0, or None outside the years told apart."""
     return _month_of_day(value // DAY) if _START <= value < _END else None
 
@@ -32,32 +38,32 @@ def _month_of_day(day: int) -> int:
 
 def forms_of(low: int, high: int) -> tuple[str, ...]:
     """The tokens of a range of microseconds."""
-    month = _month(low)
-    return _forms(month if month is not None and _month(high - 1) == month else None)
+    number = month(low)
+    return _forms(number if number is not None and month(high - 1) == number else None)
 
 
 def hashes_of(low: int, high: int) -> tuple[int, ...]:
     """The same, as the index hashes them."""
-    month = _month(low)
-    return _hashes(month if month is not None and _month(high - 1) == month else None)
+    number = month(low)
+    return _hashes(number if number is not None and month(high - 1) == number else None)
 
 
-def _forms(month: int | None) -> tuple[str, ...]:
-    if month is None:
+def _forms(number: int | None) -> tuple[str, ...]:
+    if number is None:
         return (SPANNING,)
-    year = month // 12
-    return (f"dm{month}", f"dy{year}", f"dd{year // 10}")
+    year = number // 12
+    return (f"dm{number}", f"dy{year}", f"dd{year // 10}")
 
 
 @lru_cache(maxsize=2048)
-def _hashes(month: int | None) -> tuple[int, ...]:
-    return tuple(keys.value_hash(form) for form in _forms(month))
+def _hashes(number: int | None) -> tuple[int, ...]:
+    return tuple(keys.value_hash(form) for form in _forms(number))
 
 
 def forms_within(low: int | None, high: int | None) -> list[str]:
     """The fewest tokens that stand for every date that may be in [low, high); None: without limit on that side."""
-    start = None if low is None else _month(low)
-    end = None if high is None else _month(high - 1)
+    start = None if low is None else month(low)
+    end = None if high is None else month(high - 1)
     first = FIRST * 12 if start is None else start
     last = LAST * 12 + 11 if end is None else end
     found = [SPANNING]

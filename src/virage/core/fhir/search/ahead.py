@@ -18,6 +18,9 @@ FURTHER = {"date": 4, "number": 4}
 SORTED_KINDS = ("", "token", "date", "number")
 _SAMPLED = 16
 _SAMPLE = 40
+# Where these found a few, so many times as many are looked at.
+_FEW = 4
+_MORE = 4
 
 
 def walked(
@@ -67,15 +70,16 @@ def by_date(
     """What comes before the statement, the matches among which the page is, and the values of each.
 
     Any `limit` matches tell how far the page can reach: the worst of them is the limit. So a sample of the first dates does,
-    and what reaches the limit is read down the index of dates. No row comes when the sample is too small (`cut` is empty).
-    `later` is the condition on `m` of coming after the cursor, with its values.
+    and what reaches the limit is read down the index of dates. No row comes when too few of the sample match (`cut` is empty);
+    `whole` then tells whether there were no more dates than the sample would hold. `later` is the condition on `m` of coming after
+    the cursor, with its values.
     """
     order, sign, back = ("DESC", ">=", "<=") if key.descending else ("ASC", "<=", ">=")
     bound = f" AND x.low {back} %s" if after else ""
     past = after[:1] if after else []
     text = checks.text.replace(BUCKET, "b.n")
 
-    def near(reach: str) -> str:
+    def near(reach: str, when: str = "") -> str:
         # The sort value of a resource is the low end of one of its dates; several may be met. The fence keeps each row's
         # checks behind its date.
         return (
@@ -83,19 +87,53 @@ def by_date(
             " FROM unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL (SELECT x.compartment, x.rid FROM fhir_date x"
             f" WHERE x.k = (%s::bigint | b.n){bound}{reach}) d CROSS JOIN LATERAL (SELECT r.* FROM fhir_resource r"
             " WHERE r.compartment = d.compartment AND r.rid = d.rid OFFSET 0) r"
-            f" WHERE r.tokens IS NOT NULL AND {text}) m{later[0]}"
+            f" WHERE {when}r.tokens IS NOT NULL AND {text}) m{later[0]}"
         )
 
     def values(among: list[int], *reach: int) -> list[Any]:
         return [*key.values, among, key.row_key, *past, *reach, *checks.values, *later[1]]
 
+    reach = f" ORDER BY x.low {order} LIMIT %s"
+    seeds = "(SELECT count(*) FROM seed)"
     first = (
-        f"WITH seed AS MATERIALIZED ({near(f' ORDER BY x.low {order} LIMIT %s')}),"
-        f" cut AS MATERIALIZED (SELECT s0 FROM seed ORDER BY s0 {order} OFFSET %s LIMIT 1) "
+        f"WITH seed AS MATERIALIZED ({near(reach)}),"
+        f" more AS MATERIALIZED ({near(reach, f'{seeds} >= %s AND {seeds} < %s AND ')}),"
+        f" cut AS MATERIALIZED (SELECT s0 FROM (SELECT s0 FROM seed WHERE {seeds} >= %s UNION ALL SELECT s0 FROM more) e"
+        f" ORDER BY s0 {order} OFFSET %s LIMIT 1),"
+        f" whole AS (SELECT FROM {_edges(bound, order)} HAVING count(*) < %s) "
     )
+    sampled = sample(buckets)
     return (
         first,
         near(f" AND x.low {sign} (SELECT s0 FROM cut) OFFSET 0"),
-        [*values(buckets[:: len(buckets) // _SAMPLED], _SAMPLE), limit - 1],
+        [
+            *values(sampled, _SAMPLE),
+            *values(sampled, _SAMPLE * _MORE, _FEW, limit),
+            limit,
+            limit - 1,
+            *[sampled, key.row_key, *past, max(_SAMPLE - 1, 0)],
+            _SAMPLED,
+        ],
         values(buckets),
     )
+
+
+def sample(buckets: list[int]) -> list[int]:
+    """Some of the buckets, spread over all."""
+    return buckets[:: max(len(buckets) // _SAMPLED, 1)][:_SAMPLED]
+
+
+def _edges(bound: str, order: str) -> str:
+    """The date at the end of the sample in each of its buckets that holds so many; values: buckets, key, bound, how many before."""
+    return (
+        "unnest(%s::bigint[]) b(n) CROSS JOIN LATERAL (SELECT x.low FROM fhir_date x"
+        f" WHERE x.k = (%s::bigint | b.n){bound} ORDER BY x.low {order} OFFSET %s LIMIT 1) d"
+    )
+
+
+def edge(key: SortKey, buckets: list[int], after: list[Any] | None) -> tuple[str, list[Any]]:
+    """A statement for how far the sample reaches, and in how many of its buckets it is full."""
+    order, back, worst = ("DESC", "<=", "min") if key.descending else ("ASC", ">=", "max")
+    bound = f" AND x.low {back} %s" if after else ""
+    text = f"SELECT {worst}(d.low), count(*) = %s FROM {_edges(bound, order)}"
+    return text, [_SAMPLED, sample(buckets), key.row_key, *(after[:1] if after else []), max(_SAMPLE - 1, 0)]

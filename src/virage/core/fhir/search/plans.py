@@ -1,11 +1,11 @@
 """How the rows that meet the conditions are gone through: four plans, each with its order and its cursor."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from virage.core.fhir.index import keys
+from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.search import ahead
-from virage.core.fhir.search.context import BUCKET, ROW_BUCKET
+from virage.core.fhir.search.context import BUCKET, ROW_BUCKET, has
 from virage.core.fhir.search.sorting import SortKey
 from virage.core.fhir.search.sql import Sql
 from virage.core.fhir.store.writing import now
@@ -86,7 +86,7 @@ class Query:
     def page(self, limit: int, after: list[Any] | None) -> Statement:
         """The statement of a page of `limit` rows after a cursor."""
         if self.sort:
-            return self._sorted(limit, after)
+            return self._ordered(limit, after, ("", []), sampled=True)
         placed = self._one_place()
         if placed is not None:
             text, values = placed
@@ -180,25 +180,48 @@ class Query:
             [list(keys.ORDERED), *column_values, *self.condition.values],
         )
 
-    def _sorted(self, limit: int, after: list[Any] | None) -> Statement:
+    def edge(self, after: list[Any] | None) -> Statement:
+        """For an order by one date: how far its sample reached, and whether it was full."""
+        return Statement(*ahead.edge(self.sort[0], list(keys.ORDERED), after))
+
+    def between(self, limit: int, after: list[Any] | None, low: int | None, high: int | None) -> Statement:
+        """For an order by one date: the page as far as it is between these dates, whose months the tokens tell. `limit` rows of
+        it are the page; fewer say nothing.
+        """
+        key = self.sort[0]
+        assert self.checks is not None
+        assert key.row_key is not None
+        months = [(key.row_key ^ keys.value_hash(form)) & keys.MASK for form in calendar.forms_within(low, high)]
+        known = self.condition if self.condition.kind == "token" else self.checks
+        held = has(months)
+        narrow = replace(self, condition=Sql(f"{known.text} AND {held.text}", (*known.values, *held.values), "token"))
+        bounds = [f"m.s0 {sign} %s" for sign, bound in ((">=", low), ("<", high)) if bound is not None]
+        given = [bound for bound in (low, high) if bound is not None]
+        return narrow._ordered(limit, after, (" AND ".join(bounds), given), sampled=False)
+
+    def whole(self, limit: int, after: list[Any] | None) -> Statement:
+        """The page of an order, from all matches."""
+        return self._ordered(limit, after, ("", []), sampled=False)
+
+    def _ordered(self, limit: int, after: list[Any] | None, within: tuple[str, list[Any]], sampled: bool) -> Statement:
         columns = ["r.compartment", "r.rid"]
         column_values: list[Any] = []
         for place, key in enumerate(self.sort):
             columns.append(f"{key.text} AS s{place}")
             column_values += key.values
         source, values = self.matching(", ".join(columns), column_values)
-        where = ""
-        given: list[Any] = []
+        text, given = within
         if after:
-            text, given = _later(self.sort, after)
-            where = f" WHERE {text}"
+            later, more = _later(self.sort, after)
+            text, given = (f"{text} AND {later}" if text else later), [*given, *more]
+        where = f" WHERE {text}" if text else ""
         source, values = f"SELECT m.* FROM ({source}) m{where}", [*values, *given]
         first = ""
-        if self.checks is not None and self._dated:
+        if sampled and self.checks is not None and self.dated:
             first, near, ahead_values, near_values = ahead.by_date(
                 self.sort[0], self.checks, list(keys.ORDERED), limit, after, (where, given)
             )
-            source = f"SELECT * FROM ({near}) n UNION ALL SELECT * FROM ({source}) f WHERE NOT EXISTS (SELECT FROM cut)"
+            source = f"SELECT * FROM ({near}) n UNION ALL SELECT * FROM ({source}) f WHERE NOT EXISTS (SELECT FROM cut) AND EXISTS (SELECT FROM whole)"
             values = [*ahead_values, *near_values, *values]
         order = ", ".join(f"m.s{place}{' DESC' if key.descending else ''}" for place, key in enumerate(self.sort))
         found = f"SELECT m.* FROM ({source}) m ORDER BY {order}, m.compartment, m.rid LIMIT %s"
@@ -210,10 +233,11 @@ class Query:
         )
 
     @property
-    def _dated(self) -> bool:
+    def dated(self) -> bool:
         """Whether the page may be read down the index of dates."""
         return (
             len(self.sort) == 1
+            and self.checks is not None
             and self.sort[0].row_key is not None
             and len(self.types) == 1
             and self.compartment is None

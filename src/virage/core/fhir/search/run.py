@@ -7,6 +7,7 @@ from typing import Any
 from virage.core import db
 from virage.core.access import Everything, Filter
 from virage.core.fhir.index.dates import moment
+from virage.core.fhir.search import months
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.across import across_types, rows_of
 from virage.core.fhir.search.compiler import Compiled, Compiler
@@ -72,9 +73,7 @@ def _answer(space: Space, type_: str | None, asked: Request, rule: Filter, curso
     counted = None
     with db.cursor() as opened:
         if asked.count:
-            statement = query.page(asked.count + 1, after)
-            opened.execute(statement.text, statement.values)
-            found = opened.fetchall()
+            found = months.rows(opened, query, asked.count + 1, after)
         following = None
         if len(found) > asked.count > 0:
             found = found[: asked.count]
