@@ -15,7 +15,7 @@ WALKED = {"date": 400, "number": 400, "token": 150}
 FURTHER = {"date": 4, "number": 4}
 
 # The latest of each of these buckets give the time from which the page can be.
-SORTED_KINDS = ("", "token", "date", "number")
+SORTED_KINDS = ("", "token", "either", "date", "number")
 _SAMPLED = 16
 _SAMPLE = 40
 # Where these found a few, so many times as many are looked at.

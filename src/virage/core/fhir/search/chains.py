@@ -149,8 +149,9 @@ def _contained(scene: Scene, context: Context, far: str, inner: list[Sql], depth
     name = f"t{depth}"
     text = _ROW.sub(name, condition.text)
     holder = containing.HOLDER.format(r="r") if scene.inside else "r.rid"
-    source = f"FROM fhir_resource {name} WHERE {name}.space = %s AND {name}.type = %s AND {text}"
-    values = (space, places.type_code(far), *condition.values)
+    # The keys of its tokens say the space and the type.
+    source = f"FROM fhir_resource {name} WHERE {text}"
+    values = condition.values
     tokens = " OR ".join(_local(name, "r") for _ in context.keys)
     lead = Sql(
         f"(r.compartment, r.rid) IN (SELECT {name}.compartment, {containing.HOLDER.format(r=name)} {source})",

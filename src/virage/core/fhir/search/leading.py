@@ -20,6 +20,11 @@ def assemble(parts: Iterable[Sql], placed: bool = False) -> Sql:
         return every([fenced(part) for part in kept])
     lead = next((kind for kind in LEADS if any(part.kind == kind for part in kept)), "")
     if lead == "token":
+        ways = [part for part in kept if part.alternatives]
+        if len(ways) == 1:
+            # Each alternative meets the tokens in the index.
+            others = [part for part in kept if part is not ways[0]]
+            return _union([assemble([*each, *others]) for each in ways[0].alternatives])
         kept += _windows(kept)
     if lead in ("chain", "either"):
         ahead = [part.lead for part in kept if part.kind == lead and part.lead is not None]
@@ -37,10 +42,19 @@ def either(alternatives: list[list[Sql]]) -> Sql:
     found = [each for each in map(assemble, alternatives) if each is not FALSE]
     if not all(each.selective for each in found):
         return Sql(checked.text, checked.values)
-    source = " UNION ALL ".join(f"SELECT r.compartment, r.rid FROM fhir_resource r WHERE {each.text}" for each in found)
-    values = tuple(value for each in found for value in each.values)
-    lead = Sql(f"(r.compartment, r.rid) IN ({source})", values, "either")
-    return Sql(checked.text, checked.values, "either", lead=lead)
+    ways = tuple(tuple(each) for each in alternatives)
+    return Sql(checked.text, checked.values, "either", lead=_union(found), alternatives=ways)
+
+
+def _union(found: Iterable[Sql]) -> Sql:
+    """The rows that one of these conditions finds, each by its own index."""
+    kept = [each for each in found if each is not FALSE]
+    if not kept:
+        return FALSE
+    source = " UNION ALL ".join(f"SELECT r.compartment, r.rid FROM fhir_resource r WHERE {each.text}" for each in kept)
+    return Sql(
+        f"(r.compartment, r.rid) IN ({source})", tuple(value for each in kept for value in each.values), "either"
+    )
 
 
 def _windows(parts: Iterable[Sql]) -> list[Sql]:

@@ -16,7 +16,8 @@ class Sql:
 
     `kind` is one of LEADS when an index can find the rows for which it holds, "" when it can only be checked. `window` are the
     tokens of which a row that meets a condition on dates holds one at least; `span` says the same, for a date that has one value
-    at most, by the keys of its parameter and the range in which it begins. `lead` is what to add when this condition leads.
+    at most, by the keys of its parameter and the range in which it begins. `lead` is what to add when this condition leads; `alternatives` are
+    the conjunctions of which one holds, where each can lead by itself.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Sql:
     window: tuple[int, ...] = ()
     span: tuple[tuple[int, ...], int | None, int | None] | None = None
     lead: "Sql | None" = None
+    alternatives: tuple[tuple["Sql", ...], ...] = ()
 
     @property
     def selective(self) -> bool:
