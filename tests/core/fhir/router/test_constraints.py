@@ -131,6 +131,47 @@ def test_everything_and_includes_hold_it_too(labs, ask):
     assert ids(reader("GET", "DiagnosticReport?result:Observation.category=vital-signs")) == set()
 
 
+def test_operations_histories_and_bundles_hold_it_too(labs, ask):
+    ask(
+        "PUT",
+        "Observation/vital",
+        observation("Patient/p", id="vital", category=category("vital-signs"), status="amended"),
+    )
+    assert ids(labs("GET", "Observation/$lastn?patient=Patient/p&category=laboratory,vital-signs")) == {"lab"}
+    for place in ("$meta", "$validate", "_history/2", "_history"):
+        assert labs("GET", f"Observation/vital/{place}").status == 403, place
+        assert labs("GET", f"Observation/lab/{place.replace('/2', '/1')}").status == 200, place
+    body = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
+    assert labs("POST", "Observation/vital/$meta-add", body).status == 403
+    change = [{"op": "replace", "path": "/status", "value": "final"}]
+    patched = {"content_type": "application/json-patch+json"}
+    assert labs("PATCH", "Observation/vital", change, **patched).status == 403
+    assert labs("PATCH", "Observation?_id=vital", change, **patched).status in (403, 404)
+    moved = [{"op": "replace", "path": "/category/0/coding/0/code", "value": "vital-signs"}]
+    assert labs("PATCH", "Observation/lab", moved, **patched).status == 403
+    # A condition that would meet what may not be seen meets nothing, or is refused: it tells nothing.
+    hidden = observation("Patient/p", category=category("laboratory"))
+    assert labs("POST", "Observation", hidden, if_none_exist="category=vital-signs").status == 201
+    urls = ["Observation/vital", "Observation?category=vital-signs", "Observation/vital/_history", "Observation/lab"]
+    urls += [
+        "Observation/$lastn?patient=Patient/p&category=vital-signs",
+        "Patient?_revinclude=Observation:patient&_id=p",
+    ]
+    entries = [{"request": {"method": "GET", "url": url}} for url in urls]
+    told = labs("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries}).json
+    answers = [each["resource"] for each in told["entry"] if "resource" in each]
+    held = [each.get("entry", []) if each["resourceType"] == "Bundle" else each for each in answers]
+    assert b"vital-signs" not in orjson.dumps(held)
+    statuses = [each["response"]["status"][:3] for each in told["entry"]]
+    assert statuses == ["403", "200", "403", "200", "200", "200"]
+    everywhere = asking(caller=caller("system/*.rs?_tag=urn:s|x"))
+    ask("PUT", "Patient/q", patient(id="q", meta={"tag": [{"system": "urn:s", "code": "x"}]}))
+    for place in ("_history", "?_type=Patient,Observation", "Patient/_history"):
+        assert ids(everywhere("GET", place)) == {"q"}, place
+    assert ids(everywhere("GET", "Patient/q/*")) == {"q"}
+    assert everywhere("GET", "Patient/p/$everything").status == 403
+
+
 def test_a_subscriber_is_told_of_what_meets_it_only(labs, ask, endpoint):  # noqa: F811
     owner = asking(caller=caller(SCOPE, "system/Subscription.cruds"))
     id = _subscribe(owner, subscription(endpoint.url, "Observation?status=final", payload="application/fhir+json"))

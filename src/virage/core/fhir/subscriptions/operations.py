@@ -32,11 +32,14 @@ def written(request: FhirRequest, service: FhirService) -> FhirResponse:
                 resource["status"] = "requested"
             resource.pop("error", None)
             request.parsed = resource
-    with db.transaction():
-        response = router.default(request, service)
-        place = _PLACE.search(response.headers.get("Location") or response.headers.get("Content-Location", ""))
-        if place is not None and not (request.method == "POST" and response.status == 200):
-            _declare(service, place[1], request)
+    return db.retrying(lambda: _written(request, service))
+
+
+def _written(request: FhirRequest, service: FhirService) -> FhirResponse:
+    response = router.default(request, service)
+    place = _PLACE.search(response.headers.get("Location") or response.headers.get("Content-Location", ""))
+    if place is not None and not (request.method == "POST" and response.status == 200):
+        _declare(service, place[1], request)
     return response
 
 
@@ -58,14 +61,17 @@ def _declare(service: FhirService, id: str, request: FhirRequest) -> None:
 
 def removed(request: FhirRequest, service: FhirService) -> FhirResponse:
     """delete of a Subscription: nothing more is told, its notices go."""
-    with db.transaction():
-        response = router.default(request, service)
-        space = service.store.space.code
-        # A deletion by criteria does not say which.
-        for id in [request.id] if request.id else table.ids(space):
-            version = service.store.read("Subscription", id)
-            if version is None or version.deleted:
-                table.forget(space, id)
+    return db.retrying(lambda: _removed(request, service))
+
+
+def _removed(request: FhirRequest, service: FhirService) -> FhirResponse:
+    response = router.default(request, service)
+    space = service.store.space.code
+    # A deletion by criteria does not say which.
+    for id in [request.id] if request.id else table.ids(space):
+        version = service.store.read("Subscription", id)
+        if version is None or version.deleted:
+            table.forget(space, id)
     return response
 
 
