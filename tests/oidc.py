@@ -136,7 +136,10 @@ def people(key: ECKey, rsa: RSAKey) -> None:
         name="Logiciel des essais",
         client_secret=SECRET,
         client_keys={"keys": [key.as_dict(private=False), rsa.as_dict(private=False)]},
-        scopes=["openid", "scope_all", "user/*.cruds", "system/*.cruds"],
+        scopes=[
+            *["openid", "scope_all", "user/*.cruds", "system/*.cruds", "patient/*.cruds"],
+            *["launch/patient", "launch/encounter", "fhirUser"],
+        ],
         redirect_uris=[BACK, "http://127.0.0.1/*"],
         logout_uris=["http://127.0.0.1:9/fini"],
         demo=True,

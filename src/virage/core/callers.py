@@ -11,7 +11,8 @@ class Caller:
     """A person or a program whose identity was proved, with the purpose of this call.
 
     `subject` is stable: idNat_PS (`8` + RPPS) for a professional, the patient's logical id for a citizen, `client_id` for
-    software, the login for an agent. `patient` is the logical id of a citizen's own Patient resource. `purpose` is a code of
+    software, the login for an agent. `patient` is the logical id of a citizen's own Patient resource; `context` that of the
+    patient whom somebody else chose for this token (SMART `launch/patient`), to whom its `patient/…` scopes are confined. `purpose` is a code of
     TRE_R248-ModeAcces (`normal`, `bris_de_glace`, `centre_15`); `reason` what the caller gave with it. `scopes` are the
     SMART scopes of the token, empty for a session of our own pages (where the kind decides). `client_id` is the software
     through which the call came.
@@ -30,6 +31,7 @@ class Caller:
     ins: str = ""
     ins_oid: str = ""
     patient: str = ""
+    context: str = ""
     purpose: str = "normal"
     reason: str = ""
     client_id: str = ""

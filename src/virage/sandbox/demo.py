@@ -15,6 +15,8 @@ SCOPES = (
     "identity",
     "offline_access",
     "fhirUser",
+    "launch/patient",
+    "launch/encounter",
 )
 SOFTWARE = "sandbox-lps"
 _COMMUNE = "63113"

@@ -92,7 +92,7 @@ def test_a_scope_that_cannot_be_held_is_an_invalid_scope(live, hospital):
 
 
 def test_what_discovery_announces_is_granted(live, hospital, browser):
-    """The client `essai-lps` may ask for everything, and the physician signs in."""
+    """The client `essai-lps` may ask for everything, and the physician signs in; contexts: `test_launch_context.py`."""
     scopes = set(hospital["scopes_supported"])
     form = {"grant_type": "client_credentials", "client_id": "essai-lps", "client_secret": SECRET}
     for scope in scopes:
@@ -103,13 +103,14 @@ def test_what_discovery_announces_is_granted(live, hospital, browser):
     request = ask(live, scope=" ".join(sorted(wanted)))
     given = redeem(request, sign_in(browser, request)["code"]).json()
     assert wanted <= set(given["scope"].split())
-    assert not any(scope.startswith("patient/") for scope in scopes)
+    assert {"patient/*.rs", "patient/*.cruds", "launch/patient", "launch/encounter", "fhirUser"} <= scopes
 
 
 def test_each_capability_is_served(live, hospital, browser):
     assert set(hospital["capabilities"]) == {
         *("launch-standalone", "authorize-post", "client-confidential-symmetric", "client-confidential-asymmetric"),
-        *("permission-user", "permission-v1", "permission-v2"),
+        *("sso-openid-connect", "context-standalone-patient", "context-standalone-encounter"),
+        *("permission-patient", "permission-user", "permission-v1", "permission-v2"),
     }
     assert hospital["code_challenge_methods_supported"] == ["S256"]
     assert {"authorization_code", "client_credentials"} <= set(hospital["grant_types_supported"])

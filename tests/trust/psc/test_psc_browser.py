@@ -1,12 +1,15 @@
 """The sign-in in a real browser: no rule of accessibility broken, and the page goes on by itself once the phone confirmed."""
 
 import shutil
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
-from tests.oidc import PIN, ask
+from tests.core.fhir.router.conftest import patient
+from tests.oidc import BY, PIN, ask
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
@@ -15,6 +18,41 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="
 def sound(page: Page) -> None:
     found = Axe().run(page).response["violations"]
     assert found == [], [(one["id"], [node["html"][:100] for node in one["nodes"]]) for one in found]
+
+
+def test_a_patient_is_chosen(live):
+    """The form's answer leads to the client, on another origin."""
+    from virage.core.fhir import SHARED
+    from virage.core.fhir.service import register
+
+    register(SHARED)
+    SHARED.store.update(patient(id="anne"), by=BY)
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as client, sync_playwright() as playwright:
+        threading.Thread(target=client.serve_forever, daemon=True).start()
+        back = f"http://127.0.0.1:{client.server_port}/retour"
+        request = ask(live, scope="openid launch/patient launch/encounter patient/*.rs", redirect_uri=back)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page, phone = chromium.new_context().new_page(), chromium.new_context().new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if "Policy" in message.text else None)
+        page.goto(request.url)
+        page.fill("#identifiant", live.rpps)
+        page.click("main button")
+        phone.goto(live.path(page.get_attribute("#telephone", "href") or ""))
+        phone.fill("#pin", PIN)
+        phone.check(f"#code-{page.inner_text('#nombre')}")
+        phone.click("button[value=confirmer]")
+        page.wait_for_selector("#patient", timeout=10_000)
+        sound(page)
+        page.fill("#patient", "personne")
+        page.click("main button")
+        sound(page)
+        page.fill("#patient", "anne")
+        page.click("main button")
+        page.wait_for_url(f"{back}?code=*", timeout=10_000)
+        assert complaints == []
+        chromium.close()
+        client.shutdown()
 
 
 def test_sign_in_by_e_cps(live):

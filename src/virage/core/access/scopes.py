@@ -106,7 +106,7 @@ def scope_filter(by: Caller, interaction: str, type_: str, *, public: frozenset[
 
     `public` are the types of the space that a patient's scope lets read outside of the compartment, see `DIRECTORY`.
     """
-    return _remembered(by.scopes, by.kind, by.patient, interaction, type_, public)
+    return _remembered(by.scopes, by.kind, by.patient or by.context, interaction, type_, public)
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from virage.core.accounts import tokens
     from virage.core.accounts.actions import ensure_account
-    from virage.core.accounts.authorization import authorization_server, register_authorization
+    from virage.core.accounts.authorization import authorization_server, register_authorization, register_people
     from virage.core.accounts.bearer import authenticate
     from virage.core.accounts.doors import door, session_caller, token_door
     from virage.core.accounts.models import Account
@@ -27,6 +27,7 @@ __all__ = [
     "ensure_account",
     "find",
     "register_authorization",
+    "register_people",
     "session_caller",
     "standing",
     "token_door",
@@ -38,6 +39,7 @@ _WHERE = {
     "Account": "models",
     "authorization_server": "authorization",
     "register_authorization": "authorization",
+    "register_people": "authorization",
     "authenticate": "bearer",
     "caller_of": "queries",
     "door": "doors",

@@ -95,7 +95,10 @@ class ProviderSession(models.Model):
 
 
 class Grant(models.Model):
-    """What a person let a client do. Every token of one sign-in belongs to its grant, and falls with it."""
+    """What a person let a client do, about which patient and encounter where it asked (SMART launch context).
+
+    Every token of one sign-in belongs to its grant, and falls with it.
+    """
 
     id = models.CharField(max_length=32, primary_key=True)
     issuer = models.CharField(max_length=32)
@@ -106,6 +109,8 @@ class Grant(models.Model):
     nonce = models.TextField(blank=True)
     purpose = models.CharField(max_length=32, default="normal")
     reason = models.TextField(blank=True)
+    patient = models.CharField(max_length=64, blank=True)
+    encounter = models.CharField(max_length=64, blank=True)
     started = models.DateTimeField()
     revoked = models.DateTimeField(null=True)
 

@@ -37,6 +37,7 @@ def caller_of(
     reason: str = "",
     scopes: Iterable[str] | None = None,
     client_id: str = "",
+    context: str = "",
 ) -> Caller:
     """The caller that an account is, for a purpose. Without `scopes`, those of its kind (a program: those it may ask for).
 
@@ -57,6 +58,7 @@ def caller_of(
         ins=account.ins,
         ins_oid=account.ins_oid,
         patient=account.patient,
+        context=context,
         purpose=purpose,
         reason=reason,
         client_id=client_id or account.client_id or "",

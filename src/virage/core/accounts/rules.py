@@ -23,6 +23,8 @@ DEFAULT_SCOPES: dict[str, frozenset[str]] = {
     "software": frozenset({"system/*.rs"}),
 }
 LEVEL = {"citizen": "patient", "professional": "user", "agent": "user", "software": "system"}
+# SMART App Launch 2.2.0, « Scopes for requesting context data ».
+CHOSEN_PATIENT, CHOSEN_ENCOUNTER, FHIR_USER = "launch/patient", "launch/encounter", "fhirUser"
 PURPOSES = ("normal", "bris_de_glace", "centre_15")
 SECRET_LENGTH = 32
 REASON_LENGTH = (3, 500)
@@ -98,16 +100,26 @@ def grant_scopes(asked: Iterable[str], *, client: Iterable[str], person: Iterabl
 
     `person` is None when no person is there (client credentials). `scope_all` brings the person's own scopes, as the
     national sign-in does: the service then decides. A scope whose search constraint cannot be enforced is not granted.
+    Who is not a patient gets `patient/…` scopes with `launch/patient` only, within what they may do for any patient.
     """
     client = frozenset(client)
     granted = {scope for scope in asked if covers(client, scope) and enforceable(scope)}
     if person is None:
         return frozenset(granted)
     person = frozenset(person)
-    granted = {scope for scope in granted if smart(scope) is None or covers(person, scope)}
+    chosen = CHOSEN_PATIENT in granted
+    granted = {
+        scope
+        for scope in granted
+        if smart(scope) is None or covers(person, scope) or (chosen and covers(person, _of_any_patient(scope)))
+    }
     if "scope_all" in granted:
         granted |= {scope for scope in person if smart(scope) is not None and covers(client, scope)}
     return frozenset(granted)
+
+
+def _of_any_patient(scope: str) -> str:
+    return f"user/{scope.removeprefix('patient/')}" if scope.startswith("patient/") else scope
 
 
 def check_purpose(purpose: str, reason: str) -> tuple[str, str]:

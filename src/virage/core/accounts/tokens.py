@@ -51,6 +51,8 @@ def issue(
     claims: dict[str, Any] = {"sub": caller.subject, "scope": rules.join_scope(caller.scopes)}
     if caller.client_id:
         claims["client_id"] = caller.client_id
+    if caller.context:
+        claims["patient"] = caller.context
     if caller.purpose != "normal":
         claims |= {"purpose": caller.purpose, "reason": caller.reason}
     if grant:
@@ -167,6 +169,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         purpose=claims.get("purpose", "normal"),
         reason=claims.get("reason", ""),
         client_id=claims.get("client_id", ""),
+        context=claims.get("patient", ""),
         scopes=frozenset(claims.get("scope", "").split()),
     )
 

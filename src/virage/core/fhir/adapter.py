@@ -302,14 +302,18 @@ _SMART_NAMES = (
     "token_endpoint_auth_signing_alg_values_supported",
 )
 
-# Only what can be had from that server by whoever asks: every client proves itself (no `client-public`), id_tokens carry no
-# `fhirUser` (no `sso-openid-connect`), no launch context is given, a refresh token ends with the session (no `permission-offline`),
-# and it signs in no patient (`permission-patient`): citizens' tokens are those of the portals.
+# Only what can be had from that server by whoever asks: every client proves itself (no `client-public`), no record system launches
+# a program here (no `launch-ehr`), a refresh token ends with the session (no `permission-offline`). Scopes of a patient are those of a
+# professional who chose one: citizens' tokens are those of the portals.
 _SMART_CAPABILITIES = (
     "launch-standalone",
     "authorize-post",
     "client-confidential-symmetric",
     "client-confidential-asymmetric",
+    "sso-openid-connect",
+    "context-standalone-patient",
+    "context-standalone-encounter",
+    "permission-patient",
     "permission-user",
     "permission-v1",
     "permission-v2",

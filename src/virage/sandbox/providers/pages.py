@@ -1,6 +1,6 @@
 """The page that stands for a proof of identity: one chooses who to be."""
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -62,14 +62,7 @@ def _choose_page(
         "error": error,
     }
     response = render(request, "providers/choose.html", context, status=error.status if error else 200)
-    parts = urlsplit(asked.redirect_uri)
-    # The form's answer goes on to the client, whose address is registered: browsers check it against this list.
-    target = f"{parts.scheme}://{parts.netloc}"
-    response["Content-Security-Policy"] = (
-        f"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {target}"
-    )
-    response["Cache-Control"] = "no-store"
-    return response
+    return browser.may_lead_to_client(response, asked)
 
 
 def choose_view(issuer: Issuer) -> View:

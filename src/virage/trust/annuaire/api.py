@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from virage.core import access
+from virage.core import access, accounts
 from virage.core.access import Everything, Filter, Nothing
 from virage.core.callers import Caller
 from virage.core.fhir import FhirService
 from virage.trust.annuaire import resources
-from virage.trust.annuaire.queries import SPACE
+from virage.trust.annuaire.queries import SPACE, address
 
 _READS = frozenset({"read", "vread", "search-type"})
 
@@ -84,3 +84,5 @@ SERVICE = FhirService(
 
 # A device of the directory is a heavy equipment (scanner, MRI) that the Annuaire publishes in open data, never one of a patient.
 access.register(SPACE, policy, public=access.DIRECTORY | {"Device"})
+# Who signs in is a Practitioner of the directory (SMART `fhirUser`).
+accounts.register_people(address)

@@ -8,7 +8,7 @@ from virage.core.access import Everything
 from virage.core.fhir import json
 from virage.trust.annuaire import nomenclatures as nom
 from virage.trust.annuaire import rules
-from virage.trust.annuaire.resources import INSEE_CODE
+from virage.trust.annuaire.resources import INSEE_CODE, stable_id
 
 SPACE = "annuaire"
 _MOST_SITUATIONS = 100
@@ -29,6 +29,12 @@ def unstamped(resource: Mapping[str, Any]) -> dict[str, Any]:
     """A resource without what the store writes on it, to compare two of them."""
     meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
     return json.loads(json.dumps({**resource, "meta": meta}))
+
+
+def address(rpps: str) -> str:
+    """The path of the Practitioner that stands for a professional; empty when the directory has none."""
+    id_ = stable_id("practitioner", rules.idnat_ps(rpps))
+    return f"/annuaire/fhir/Practitioner/{id_}" if present("Practitioner", [id_]) else ""
 
 
 def professional(rpps: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from virage.core import settings
 from virage.core.accounts import door, queries
 from virage.core.accounts import rules as accounts_rules
-from virage.core.accounts.models import Account
+from virage.core.accounts.models import Account, ProviderSession
 from virage.core.accounts.provider import actions as provider_actions
 from virage.core.accounts.provider import browser
 from virage.core.accounts.provider.endpoints import see_other
@@ -22,10 +23,12 @@ from virage.core.accounts.provider.limits import bounded
 from virage.core.accounts.provider.requests import Asked, Refused, read_request
 from virage.core.errors import Forbidden, Unknown, VirageError
 from virage.trust.psc import actions, rules
+from virage.trust.psc import queries as psc_queries
 from virage.trust.psc.issuer import PSC
 from virage.trust.psc.models import EcpsRequest
 
 BROWSER_COOKIE = "virage_psc_navigateur"
+_CHOICE = "psc-choice"
 _DENIED = OAuthError("access_denied", "Connexion abandonnée, ou refusée sur le téléphone.")
 
 
@@ -44,11 +47,71 @@ def authorize(request: HttpRequest) -> HttpResponse:
         return see_other(refused.address(PSC))
     session = browser.session_of(PSC, request)
     if session is not None and browser.passes(asked, session):
-        return browser.return_to_client(PSC, asked, session)
+        return _onward(request, asked, pairs, session)
     if "none" in asked.prompt:
         return browser.refuse_to_client(PSC, asked, "login_required", "Aucune session ouverte.")
     hint = dict(pairs).get("login_hint", "")
     return _identify_page(request, asked, browser.seal(PSC, pairs), hint)
+
+
+def _onward(request: HttpRequest, asked: Asked, pairs: list[tuple[str, str]], session: ProviderSession) -> HttpResponse:
+    """Back to the client; or, where it asks for the context of its launch, to the page where it is chosen."""
+    if not asked.scope & {accounts_rules.CHOSEN_PATIENT, accounts_rules.CHOSEN_ENCOUNTER}:
+        return browser.return_to_client(PSC, asked, session)
+    if "none" in asked.prompt:
+        return browser.refuse_to_client(PSC, asked, "interaction_required", "Le patient est à choisir.")
+    return _choose_page(request, asked, pairs, session)
+
+
+def _choose_page(
+    request: HttpRequest,
+    asked: Asked,
+    pairs: list[tuple[str, str]],
+    session: ProviderSession,
+    error: VirageError | None = None,
+) -> HttpResponse:
+    context = {
+        "title": "Choisir le patient",
+        "client_name": asked.client.name,
+        # Bound to the session: it is no way around the proof that another request asks for.
+        "sealed": signing.dumps([session.id, pairs], salt=_CHOICE, compress=True),
+        "with_encounter": accounts_rules.CHOSEN_ENCOUNTER in asked.scope,
+        "patient": request.POST.get("patient", "")[:80],
+        "encounter": request.POST.get("sejour", "")[:80],
+        "error": error,
+        "give_up": Refused(_DENIED, asked.redirect_uri, asked.state).address(PSC),
+    }
+    response = render(request, "psc/choose.html", context, status=error.status if error else 200)
+    return browser.may_lead_to_client(response, asked)
+
+
+@require_POST
+@door("public")
+@bounded
+def choose(request: HttpRequest) -> HttpResponse:
+    """The professional chose the patient, and maybe the encounter, that the program will show."""
+    try:
+        session_id, told = signing.loads(request.POST.get("demande", ""), salt=_CHOICE, max_age=browser.ASKING)
+        pairs = [(str(name), str(value)) for name, value in told]
+    except (signing.BadSignature, ValueError, TypeError) as error:
+        text = "La demande de connexion a trop attendu ou a été modifiée : la recommencer depuis le logiciel."
+        raise Forbidden(text, code="OAUTH.REQUEST_LOST") from error
+    session = browser.session_of(PSC, request)
+    if session is None or session.id != session_id:
+        raise Forbidden(
+            "La session est terminée : recommencer la connexion depuis le logiciel.", code="PSC.SESSION_OVER"
+        )
+    try:
+        asked = read_request(PSC, pairs)
+    except Refused as refused:
+        return see_other(refused.address(PSC))
+    by = queries.caller_of(session.account, client_id=asked.client.client_id or "")
+    try:
+        patient = psc_queries.patient(by, request.POST.get("patient", ""))
+        encounter = psc_queries.encounter(by, request.POST.get("sejour", ""), patient)
+    except VirageError as error:
+        return _choose_page(request, asked, pairs, session, error)
+    return browser.return_to_client(PSC, asked, session, patient, encounter)
 
 
 def _identify_page(
@@ -139,7 +202,7 @@ def wait(request: HttpRequest, request_id: str) -> HttpResponse:
     by = queries.caller_of(waiting.account, scopes=(), client_id=asked.client.client_id or "")
     if waiting.state == EcpsRequest.CONFIRMED and actions.finish(by=by, request_id=waiting.id):
         session, cookie = provider_actions.start_session(by=by, issuer=PSC, account=waiting.account, means="MOBILE")
-        response = browser.return_to_client(PSC, asked, session)
+        response = _onward(request, asked, pairs, session)
         return browser.set_session_cookie(PSC, response, cookie)
     context = {
         "title": "Confirmez sur votre téléphone",

@@ -19,6 +19,7 @@ urlpatterns = [
     path("logout", leaving.logout_view(PSC), name="logout"),
     path("deconnexion", leaving.logout_confirmed_view(PSC), name="logout-confirmed"),
     path("connexion", pages.identify, name="identify"),
+    path("patient", pages.choose, name="choose"),
     path("attente/<str:request_id>", pages.wait, name="wait"),
     path("attente/<str:request_id>/etat", pages.state, name="state"),
     path("attente/<str:request_id>/abandon", pages.give_up, name="give-up"),

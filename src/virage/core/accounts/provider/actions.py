@@ -8,11 +8,12 @@ from typing import Any
 from virage.core import audit, db
 from virage.core.accounts import actions as accounts_actions
 from virage.core.accounts import queries, rules, tokens
+from virage.core.accounts.authorization import fhir_user
 from virage.core.accounts.models import Account, Grant, ProviderSession, SeenAssertion, Ticket
 from virage.core.accounts.provider.errors import OAuthError
 from virage.core.accounts.provider.issuers import Issuer
 from virage.core.accounts.provider.requests import Asked
-from virage.core.accounts.provider.statements import id_token
+from virage.core.accounts.provider.statements import id_token, launch_context
 from virage.core.callers import Caller
 
 CODE_LIFE = timedelta(seconds=60)
@@ -74,13 +75,23 @@ def resume_session(*, by: Caller, issuer: Issuer, cookie: str) -> ProviderSessio
     return found
 
 
-def authorize(*, by: Caller, issuer: Issuer, asked: Asked, session: ProviderSession) -> str:
-    """Grants what a sound request asks, within what the person may do; answers the authorization code. Raises OAuthError."""
+def authorize(
+    *, by: Caller, issuer: Issuer, asked: Asked, session: ProviderSession, patient: str = "", encounter: str = ""
+) -> str:
+    """Grants what a sound request asks, within what the person may do; answers the authorization code. Raises OAuthError.
+
+    `patient` and `encounter` are those that the person chose, where the request asks for a context: what was not chosen, or a
+    `fhirUser` that no directory knows, is not granted.
+    """
     account = session.account
     if account.kind not in issuer.kinds:
         raise OAuthError("access_denied", "Ce compte ne se connecte pas par ce service.")
     # `scope_all` brings what the person may do, as far as this client is entitled to it.
-    scope = rules.grant_scopes(asked.scope, client=queries.own_scopes(asked.client), person=queries.own_scopes(account))
+    wished = asked.scope - (
+        {rules.CHOSEN_PATIENT if not patient else "", rules.CHOSEN_ENCOUNTER if not encounter else ""}
+        | ({rules.FHIR_USER} if not fhir_user(account.rpps) else set())
+    )
+    scope = rules.grant_scopes(wished, client=queries.own_scopes(asked.client), person=queries.own_scopes(account))
     code = secrets.token_urlsafe(32)
     with db.transaction():
         grant = Grant.objects.create(
@@ -93,6 +104,8 @@ def authorize(*, by: Caller, issuer: Issuer, asked: Asked, session: ProviderSess
             nonce=asked.nonce,
             purpose=asked.purpose,
             reason=asked.reason,
+            patient=patient,
+            encounter=encounter,
             started=_now(),
         )
         Ticket.objects.create(
@@ -104,7 +117,7 @@ def authorize(*, by: Caller, issuer: Issuer, asked: Asked, session: ProviderSess
             expires=_now() + CODE_LIFE,
         )
         detail = {"client": asked.client.client_id or "", "provider": issuer.name}
-        audit.trace(by=by, action="accounts.authorize", title="Connexion à un logiciel", detail=detail)
+        audit.trace(by=by, action="accounts.authorize", title="Connexion à un logiciel", patient=patient, detail=detail)
     return code
 
 
@@ -225,7 +238,14 @@ def _answer(issuer: Issuer, grant: Grant, scope: frozenset[str], *, first: bool)
     sid = session.id if session is not None else ""
     life = issuer.access()
     if issuer.audience() == tokens.API:
-        caller = queries.caller_of(account, grant.purpose, grant.reason, scopes=scope, client_id=client.client_id or "")
+        caller = queries.caller_of(
+            account,
+            grant.purpose,
+            grant.reason,
+            scopes=scope,
+            client_id=client.client_id or "",
+            context=grant.patient if rules.CHOSEN_PATIENT in scope else "",
+        )
         access = tokens.issue(caller, lifetime=life, grant=grant.id, session=sid)
     else:
         # For this provider's own userinfo: it names the person as the client knows them, no more.
@@ -237,7 +257,8 @@ def _answer(issuer: Issuer, grant: Grant, scope: frozenset[str], *, first: bool)
         "token_type": "Bearer",
         "expires_in": life,
         "scope": rules.join_scope(scope),
-        "id_token": id_token(issuer, grant, access),
+        "id_token": id_token(issuer, grant, access, scope),
+        **launch_context(grant, scope),
     }
     if issuer.refresh():
         ends = _now() + timedelta(seconds=issuer.refresh())

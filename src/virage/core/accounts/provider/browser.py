@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
@@ -23,11 +23,12 @@ from virage.core.callers import system
 
 ASKING = 15 * 60  # seconds a person may take between the request and the proof
 _PAIRS = list[tuple[str, str]]
-# What a request for authorization may say (RFC 6749 4.1.1, RFC 7636, OpenID Connect Core 3.1.2.1), and the purpose of ours.
+# What a request for authorization may say (RFC 6749 4.1.1, RFC 7636, OpenID Connect Core 3.1.2.1; `aud` of SMART), and our purpose.
 # Anything else is left behind: it must not travel in addresses on the strength of having been sent here.
 _PARAMETERS = frozenset(
     [
         "acr_values",
+        "aud",
         "claims",
         "claims_locales",
         "client_id",
@@ -99,18 +100,35 @@ def passes(asked: Asked, session: ProviderSession | None) -> bool:
     return asked.max_age is None or age <= asked.max_age
 
 
-def return_to_client(issuer: Issuer, asked: Asked, session: ProviderSession) -> HttpResponse:
-    """Sends the browser back to the client with a code, or with the reason why not."""
+def return_to_client(
+    issuer: Issuer, asked: Asked, session: ProviderSession, patient: str = "", encounter: str = ""
+) -> HttpResponse:
+    """Sends the browser back to the client with a code, or with the reason why not; `patient` and `encounter` as in `authorize`."""
     by = queries.caller_of(
         session.account, asked.purpose, asked.reason, scopes=(), client_id=asked.client.client_id or ""
     )
     try:
-        answer: dict[str, Any] = {"code": actions.authorize(by=by, issuer=issuer, asked=asked, session=session)}
+        answer: dict[str, Any] = {
+            "code": actions.authorize(
+                by=by, issuer=issuer, asked=asked, session=session, patient=patient, encounter=encounter
+            )
+        }
     except OAuthError as error:
         answer = error.body()
     if session.id:
         answer["session_state"] = session.id
     return see_other(answer_address(issuer, asked.redirect_uri, asked.state, answer))
+
+
+def may_lead_to_client(response: HttpResponse, asked: Asked) -> HttpResponse:
+    """For a page whose form is answered by the way back to the client: browsers check where a form leads, registered or not."""
+    parts = urlsplit(asked.redirect_uri)
+    target = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    response["Content-Security-Policy"] = (
+        f"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {target}"
+    )
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def refuse_to_client(issuer: Issuer, asked: Asked, error: str, text: str) -> HttpResponse:

@@ -86,6 +86,8 @@ def _checked(issuer: Issuer, client: Account, redirect_uri: str, state: str, fie
         raise OAuthError(
             "invalid_request", "PKCE est obligatoire : code_challenge (43 caractères) et code_challenge_method=S256."
         )
+    if not f"{fields.get('aud') or settings.base_url()}/".startswith(f"{settings.base_url()}/"):
+        raise OAuthError("invalid_request", "aud est l'adresse d'une base FHIR de cette plateforme.")
     asked = rules.parse_scope(fields.get("scope", ""))
     if "openid" not in asked:
         raise OAuthError("invalid_scope", "La portée openid est obligatoire.")

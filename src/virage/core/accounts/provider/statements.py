@@ -1,18 +1,36 @@
 """What a provider states about a person: id_token, userinfo, introspection."""
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from joserfc import jwt
 
 from virage.core.accounts import rules, tokens
+from virage.core.accounts.authorization import fhir_user
 from virage.core.accounts.models import Account, Grant, Ticket
 from virage.core.accounts.provider.errors import OAuthError
 from virage.core.accounts.provider.issuers import Issuer
 from virage.core.errors import VirageError
 
 
-def id_token(issuer: Issuer, grant: Grant, access_token: str) -> str:
+def launch_context(grant: Grant, scope: Collection[str]) -> dict[str, Any]:
+    """What the person chose, as far as these scopes tell it (SMART App Launch 2.2.0, « Launch context arrives »)."""
+    told: dict[str, Any] = {}
+    if rules.CHOSEN_PATIENT in scope and grant.patient:
+        # The program starts alone: nothing around it says whose record it shows.
+        told |= {"patient": grant.patient, "need_patient_banner": True}
+    if rules.CHOSEN_ENCOUNTER in scope and grant.encounter:
+        told["encounter"] = grant.encounter
+    return told
+
+
+def _fhir_user(account: Account, scope: Collection[str]) -> dict[str, Any]:
+    address = fhir_user(account.rpps) if rules.FHIR_USER in scope else ""
+    return {"fhirUser": address} if address else {}
+
+
+def id_token(issuer: Issuer, grant: Grant, access_token: str, scope: Collection[str] = ()) -> str:
     """The signed statement that this person signed in for this client, bound to its access token (`at_hash`)."""
     now = int(time.time())
     session = grant.session
@@ -28,6 +46,7 @@ def id_token(issuer: Issuer, grant: Grant, access_token: str) -> str:
         "at_hash": rules.half_digest(access_token),
         "typ": "ID",
     }
+    claims |= _fhir_user(grant.account, scope)
     if session is not None:
         claims["sid"] = session.id
     if grant.nonce:
@@ -52,7 +71,8 @@ def userinfo(issuer: Issuer, access_token: str) -> dict[str, Any] | str:
     if account is None or account.kind not in issuer.kinds or (grant and not account.active):
         raise tokens.BadToken("Ce jeton n'est pas celui d'une personne connue de ce service.")
     client = grant.client if grant else account
-    said = {"sub": issuer.subject(account, client), **issuer.claims(account, grant)}
+    scope = str(claims.get("scope", "")).split()
+    said = {"sub": issuer.subject(account, client), **issuer.claims(account, grant), **_fhir_user(account, scope)}
     if not issuer.signed_userinfo:
         return said
     now = int(time.time())
@@ -83,6 +103,9 @@ def introspection(issuer: Issuer, token: str) -> dict[str, Any]:
         return _of_program(issuer, claims)
     said = _common(issuer, grant) | {"typ": "Bearer", "token_type": "Bearer"}
     said |= {name: claims[name] for name in ("exp", "iat", "jti", "scope", "purpose", "reason") if name in claims}
+    scope = str(claims.get("scope", "")).split()
+    context = {name: value for name, value in launch_context(grant, scope).items() if name != "need_patient_banner"}
+    said |= context | _fhir_user(grant.account, scope)
     return said | issuer.introspected(grant.account, grant)
 
 
