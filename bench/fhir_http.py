@@ -70,7 +70,7 @@ def load(target: str) -> Any:
     def both(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/constant":
             start_response("200 OK", headers)
-            return (constant,)
+            return [constant]
         if environ["PATH_INFO"].startswith("/constant/fhir/"):
             return behind(environ, start_response)
         return application(environ, start_response)

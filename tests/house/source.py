@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "virage"
 FLOORS = ("core", "trust", "services", "platforms", "innovation", "governance", "sandbox", "site")
 ENGINES: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "callers", "rooms", "settings", "commands", "progress", "loading", "outside"}),
+    frozenset({"errors", "callers", "rooms", "settings", "commands", "progress", "loading", "outside", "counters"}),
     frozenset({"db"}),
     frozenset({"blobs", "pki", "events", "audit"}),
     frozenset({"accounts", "access"}),

@@ -78,6 +78,11 @@ TABLE: tuple[Setting, ...] = (
         "",
         "Identifiants que deux ressources de `/fhir` ne portent jamais ensemble : `Type=système`, séparés par des espaces.",
     ),
+    Setting(
+        "VIRAGE_FHIR_KEPT",
+        "16",
+        "Mémoire, en Mio par processus web, où restent les ressources lues depuis peu (base embarquée) ; `0` : aucune.",
+    ),
     Setting("VIRAGE_SEARCH_SECONDS", "10", "Durée au bout de laquelle une recherche FHIR est arrêtée, en secondes."),
     Setting("VIRAGE_EXPORT_HOURS", "24", "Durée de garde des fichiers d'un export ou d'un import en masse, en heures."),
     Setting(

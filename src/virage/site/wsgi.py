@@ -21,6 +21,9 @@ def build() -> Wsgi:
     services: dict[str, list[tuple[str, Wsgi]]] = {}  # by the first segment of their base
     if house.fhir_services():
         from virage.core.fhir.adapter import application as fhir_application
+        from virage.core.fhir.store import kept
+
+        kept.start()
 
         for service in house.fhir_services():
             base = service.base.rstrip("/")

@@ -3,6 +3,7 @@
 import pytest
 
 from virage.core import audit, db
+from virage.core.audit.content import of_reads
 from virage.core.callers import Caller, system
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +107,22 @@ def test_reads_traced_later_are_written_together(monkeypatch: pytest.MonkeyPatch
     assert audit.verify().broken is None
 
 
+def test_what_is_read_while_traces_are_written_waits_for_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a writer under load never stops: it makes a transaction of each few reads."""
+    monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
+    monkeypatch.delenv("VIRAGE_AUDIT_LATER", raising=False)
+
+    def about() -> str:
+        audit.later(by=NURSE, action="fhir.read", patient="later2", entities=["Patient/later2"])
+        return "later2"
+
+    audit.later(by=NURSE, action="fhir.read", patient=about, entities=["Patient/later2"])
+    assert audit.flush() == 1
+    assert len(audit.for_patient("later2")) == 1
+    assert audit.flush() == 1
+    assert len(audit.for_patient("later2")) == 2
+
+
 def test_what_one_caller_reads_of_one_patient_at_once_is_one_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
     monkeypatch.delenv("VIRAGE_AUDIT_LATER", raising=False)
@@ -127,3 +144,11 @@ def test_what_one_caller_reads_of_one_patient_at_once_is_one_trace(monkeypatch: 
     assert len(audit.of_subject(NURSE.subject, actions=("fhir.search",))) == 2
     audit.trace(by=NURSE, action="dmp.search", patient="p1")
     assert audit.verify().broken is None
+
+
+@pytest.mark.parametrize("patient", ["", "p1"])
+@pytest.mark.parametrize("entities", [(), ("Patient/p1",), ('Observation/é"1', "Observation/2")])
+@pytest.mark.parametrize("by", [NURSE, system("other")])
+def test_a_trace_written_later_says_what_it_would_have_said_at_once(by, entities, patient) -> None:
+    content = of_reads(by, "fhir.read", "0")(entities, patient)
+    assert content == audit.row(by=by, action="fhir.read", patient=patient, entities=entities)[4]

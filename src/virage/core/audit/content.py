@@ -1,7 +1,9 @@
 """What a trace says, in the words of FHIR R4 AuditEvent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from virage.core.callers import Caller
 
@@ -85,10 +87,7 @@ def build(
     }
     if description:
         event["outcomeDesc"] = description
-    found: list[dict[str, Any]] = [{"what": {"reference": reference}} for reference in entities]
-    if patient:
-        # The holder comes as an entity of her own, so that AuditEvent?patient= finds what touched her record.
-        found.append({"what": {"reference": f"Patient/{patient}"}, "role": {"code": "1"}})
+    found = named(entities, patient)
     if found:
         if title:
             found[0]["name"] = title
@@ -101,3 +100,23 @@ def build(
             entity["detail"] = [{"type": key, "valueString": value} for key, value in detail.items()]
         event["entity"] = [entity]
     return event
+
+
+def named(entities: Sequence[str], patient: str) -> list[dict[str, Any]]:
+    """What a trace says of the resources it is about."""
+    found: list[dict[str, Any]] = [{"what": {"reference": reference}} for reference in entities]
+    if patient:
+        # The holder comes as an entity of her own, so that AuditEvent?patient= finds what touched her record.
+        found.append({"what": {"reference": f"Patient/{patient}"}, "role": {"code": "1"}})
+    return found
+
+
+def of_reads(by: Caller, action: str, outcome: str) -> Callable[[Sequence[str], str], str]:
+    """The JSON of the traces of one caller's reads, from what they name and the patient: what they have in common is made once."""
+    common = orjson.dumps(build(by, action, outcome, (), "", None, "", ""))[:-1].decode()
+
+    def content(entities: Sequence[str], patient: str) -> str:
+        found = named(entities, patient)
+        return f'{common},"entity":{orjson.dumps(found).decode()}}}' if found else common + "}"
+
+    return content

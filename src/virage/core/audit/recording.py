@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import orjson
 
 from virage.core import db
-from virage.core.audit.content import build
+from virage.core.audit.content import build, of_reads
 from virage.core.callers import Caller
 
 log = logging.getLogger(__name__)
@@ -114,20 +114,20 @@ def later(
 
 
 def flush() -> int:
-    """Write what waits; gives how many reads were traced. Called by the writer's thread and at the end of the process."""
-    written = 0
+    """Write what waits; gives how many reads were traced. Called by the writer's thread and at the end of the process.
+
+    What comes meanwhile waits for the next time: to write that too would never end under load, in batches of a few.
+    """
     with _flushing:
-        while _queue:
-            batch: list[_Access] = []
-            while _queue and len(batch) < _BATCH:
-                batch.append(_queue.popleft())
+        waiting = len(_queue)
+        for start in range(0, waiting, _BATCH):
+            batch = [_queue.popleft() for _ in range(min(_BATCH, waiting - start))]
             try:
                 traces(list(_together(batch)))
             except Exception:
                 _queue.extendleft(reversed(batch))
                 raise
-            written += len(batch)
-    return written
+    return waiting
 
 
 def _together(batch: Sequence[_Access]) -> Iterator[Row]:
@@ -149,8 +149,12 @@ def _together(batch: Sequence[_Access]) -> Iterator[Row]:
             full.append((by, action, outcome, patient, tuple(named)))
             opened[key] = dict.fromkeys(entities)
     full += [(callers[key[0]], *key[1:], tuple(named)) for key, named in opened.items()]
+    contents: dict[tuple[int, str, str], Callable[[Sequence[str], str], str]] = {}
     for by, action, outcome, patient, entities in full:
-        yield row(by=by, action=action, outcome=outcome, patient=patient, entities=entities)
+        content = contents.get((id(by), action, outcome))
+        if content is None:
+            content = contents[id(by), action, outcome] = of_reads(by, action, outcome)
+        yield (action, outcome, by.subject, patient, content(entities, patient))
 
 
 def _start() -> None:

@@ -4,6 +4,7 @@ Everything goes through Django's connection of the thread, so the ORM and raw SQ
 package is cheap and does not need Django to be set up; using it does.
 """
 
+from virage.core.db.changes import change, changing
 from virage.core.db.limits import TooLong, bounded
 from virage.core.db.session import (
     after_commit,
@@ -24,6 +25,8 @@ __all__ = [
     "after_commit",
     "alone",
     "bounded",
+    "change",
+    "changing",
     "connection",
     "copy_rows",
     "cursor",

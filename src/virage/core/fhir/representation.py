@@ -1,6 +1,5 @@
 """How an answer leaves: guarded, cut to the part asked for, in the format asked for."""
 
-import re
 import time
 from datetime import datetime
 from functools import lru_cache
@@ -161,26 +160,6 @@ def full_url(request: FhirRequest, type: str, id: str) -> str:
     return f"{request.base}/{type}/{id}"
 
 
-_PATIENT = re.compile(rb'"reference":"Patient/([A-Za-z0-9.\-]{1,64})"')
-_ABOUT = tuple(b'"%s":' % name for name in (b"subject", b"patient", b"beneficiary", b"for", b"individual"))
-
-
-def patient_of(version: "Version") -> str:
-    """The logical id of the patient that a resource is about, for its trace; empty when it is about none.
-
-    Read from the bytes, because reads never parse what they send.
-    """
-    if version.type == "Patient":
-        return version.id
-    body = version.body
-    for found in _PATIENT.finditer(body):
-        # The object that holds this reference has no other one inside before it, and bears a name that says what it is for.
-        opened = body.rfind(b"{", 0, found.start())
-        if body.endswith(_ABOUT, 0, opened) and body.find(b"}", opened, found.start()) < 0:
-            return found[1].decode()
-    return ""
-
-
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -199,4 +178,10 @@ def _http_second(second: int) -> str:
 
 def version_headers(version: "Version") -> dict[str, str]:
     """ETag and Last-Modified of a version."""
-    return {"ETag": f'W/"{version.version}"', "Last-Modified": http_date(version.last_updated)}
+    tag, date = validators(version.version, version.last_updated)
+    return {"ETag": tag, "Last-Modified": date}
+
+
+def validators(number: int, updated: datetime) -> tuple[str, str]:
+    """The values of ETag and Last-Modified of a version of this number and moment."""
+    return f'W/"{number}"', http_date(updated)

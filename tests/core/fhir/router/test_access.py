@@ -133,7 +133,7 @@ def test_what_nobody_foresaw_is_told_with_a_reference_and_logged_without_data(tw
     def broken(*args, **more):
         raise RuntimeError("DUPONT 1850578006084")
 
-    monkeypatch.setattr(SHARED.store, "read", broken)
+    monkeypatch.setattr(SHARED.store, "current", broken)
     answer = two("GET", "Patient/un")
     assert answer.status == 500
     mark = answer.texts.partition("référence ")[2].partition(" ")[0]

@@ -58,6 +58,7 @@ def erase(service: FhirService, patient: str, *, by: Caller) -> dict[str, Any]:
         rids = list({row[0] for row in rows} | {row[0] for row in versions})
         if not rids:
             raise Unknown("Ce patient n'est pas connu ici.", code="FHIR.UNKNOWN")
+        db.change(rids)
         index = 0
         for table in _NARROW:
             cursor.execute(f"DELETE FROM {table} WHERE compartment = %s AND rid = ANY(%s)", [compartment, rids])

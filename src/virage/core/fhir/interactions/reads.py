@@ -1,10 +1,11 @@
 """read and vread, conditional or not."""
 
 import re
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from virage.core import access, audit
+from virage.core.callers import Caller
 from virage.core.errors import Unknown
 from virage.core.fhir import conditional, prefer, representation
 from virage.core.fhir.interactions import native, rights
@@ -25,7 +26,6 @@ def read(request: FhirRequest, service: FhirService) -> FhirResponse:
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _LONG = 130  # no type and id of FHIR are longer together: what is remembered of paths stays small
-_LARGE = 16 * 1024
 
 
 @lru_cache(maxsize=8192)
@@ -35,31 +35,46 @@ def _place(path: str) -> tuple[str, str] | None:
     return (type, id) if type and _ID.match(id) else None
 
 
+def _plainly(path: str, accept: str, by: Caller, service: FhirService) -> tuple[str, str] | None:
+    place = _place(path) if len(path) < _LONG else None
+    if (
+        place is None
+        or place[0] not in service.plain
+        or accept not in prefer.PLAIN_JSON
+        or not isinstance(access.filter_for(service.space, by, "read", place[0]), access.Everything)
+    ):
+        return None
+    return place
+
+
+def known(path: str, accept: str, by: Caller, service: FhirService) -> "Version | None":
+    """What a plain read of this path gives, when it is at hand; traced. None: it must be asked for as any other.
+
+    It may be shared: for its bytes and dates.
+    """
+    place = _plainly(path, accept, by, service)
+    version = service.store.known(*place) if place is not None else None
+    if version is None or is_guarded(version.type, version.body):
+        return None
+    audit.later(by=by, action="fhir.read", patient=version.patient, entities=(path,))
+    return version
+
+
 def plain(request: FhirRequest, service: FhirService) -> FhirResponse | None:
     """The read that most reads are, in few steps; None when it is not so plain, and the router has to find its way.
 
     Plain is the current version of a type that nothing overrides, whole, in JSON, without condition, for a caller whom no
     rule limits. 200, 404, 410.
     """
-    place = _place(request.path) if len(request.path) < _LONG else None
     header = request.headers.get
-    if (
-        place is None
-        or place[0] not in service.plain
-        or header("accept", "") not in prefer.PLAIN_JSON
-        or header("if-none-match")
-        or header("if-modified-since")
-        or not isinstance(access.filter_for(service.space, request.caller, "read", place[0]), access.Everything)
-    ):
+    place = _plainly(request.path, header("accept", ""), request.caller, service)
+    if place is None or header("if-none-match") or header("if-modified-since"):
         return None
     request.interaction, request.type, request.id = "read", *place
-    version = found(service.store.read(*place), request)
+    version = found(service.store.current(*place), request)
     if is_guarded(request.type, version.body):
         return representation.finish(request, present(request, service, version))
-    # Whom it is about is found by the thread that writes the trace; a large body is not kept until then.
-    about = partial(representation.patient_of, version)
-    patient = about() if len(version.body) > _LARGE else about
-    audit.later(by=request.caller, action="fhir.read", patient=patient, entities=(request.path,))
+    audit.later(by=request.caller, action="fhir.read", patient=version.patient, entities=(request.path,))
     headers = representation.version_headers(version)
     headers["Content-Type"] = CONTENT_TYPES[JSON]
     return FhirResponse(200, version.body, headers, native=True)
@@ -82,7 +97,7 @@ def present(request: FhirRequest, service: FhirService, version: "Version") -> F
     audit.later(
         by=request.caller,
         action="fhir.read" if request.interaction == "read" else "fhir.vread",
-        patient=representation.patient_of(version),
+        patient=version.patient,
         entities=(f"{version.type}/{version.id}",),
     )
     if version.type == "Binary" and native.wanted(request):

@@ -1,6 +1,7 @@
 """Reading by id: one statement, on one shard."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -8,7 +9,7 @@ from virage.core import db
 from virage.core.fhir.index import keys
 from virage.core.fhir.index.dates import moment
 from virage.core.fhir.index.membership import member
-from virage.core.fhir.store import places, statements
+from virage.core.fhir.store import kept, places, statements
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.version import Version
 
@@ -72,8 +73,25 @@ def _row(space: Space, type_: str, id_: str) -> Row | None:
 
 def read(space: Space, type_: str, id_: str) -> Version | None:
     """The current version, `deleted` perhaps; None when there never was one."""
+    version = current(space, type_, id_)
+    # What its reader makes of it (`Version.resource`) is its own.
+    return version if version is None or not kept.on() else replace(version)
+
+
+def current(space: Space, type_: str, id_: str) -> Version | None:
+    """The same, shared with whoever else reads it: for its bytes."""
+    key = (space.code, type_, id_)
+    version = kept.find(key)
+    if version is not None:
+        return version
+    mark = kept.mark(keys.row_id(*key)) if kept.on() else None
     row = _row(space, type_, id_)
-    return None if row is None else version_of(row)
+    if row is None:
+        return None
+    version = version_of(row)
+    if mark is not None and not version.deleted:
+        kept.keep(key, mark, version)
+    return version
 
 
 Located = tuple[int, int, bool, bool]

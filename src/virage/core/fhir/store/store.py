@@ -9,7 +9,7 @@ from virage.core.access import Facts, Filter
 from virage.core.callers import Caller
 from virage.core.fhir.index import indexer
 from virage.core.fhir.index.registry import answered
-from virage.core.fhir.store import reading, together, writing
+from virage.core.fhir.store import kept, reading, together, writing
 from virage.core.fhir.store.history import history
 from virage.core.fhir.store.loading import Loaded, load
 from virage.core.fhir.store.space import Space
@@ -71,6 +71,14 @@ class Store:
     def read(self, type: str, id: str) -> Version | None:
         """The current version, `deleted` perhaps; None when there never was one."""
         return reading.read(self.space, type, id)
+
+    def current(self, type: str, id: str) -> Version | None:
+        """The same, shared with others: for its bytes and dates, never to be changed, parsed `resource` least of all."""
+        return reading.current(self.space, type, id)
+
+    def known(self, type: str, id: str) -> Version | None:
+        """The same when this process has it at hand and it is certain to be current, without asking the database."""
+        return kept.find((self.space.code, type, id))
 
     def read_many(self, references: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Version]:
         """Current versions by (type, id); those deleted or unknown are left out."""

@@ -149,7 +149,7 @@ def _replace(space: Space, following: list[tuple[Prepared, Held, Version]], upda
             raise _overtaken()
     if not staying:
         return
-    with db.cursor() as cursor:
+    with db.changing(prepared.rid for prepared, _, _ in staying), db.cursor() as cursor:
         cursor.execute(
             statements.replace_many(),
             [

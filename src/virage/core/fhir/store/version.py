@@ -1,11 +1,15 @@
 """What the store gives back."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from virage.core.fhir import json
+
+_PATIENT = re.compile(rb'"reference":"Patient/([A-Za-z0-9.\-]{1,64})"')
+_ABOUT = tuple(b'"%s":' % name for name in (b"subject", b"patient", b"beneficiary", b"for", b"individual"))
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,22 @@ class Version:
     def resource(self) -> dict[str, Any]:
         """The body parsed, decimals as they were written. Do not change it in place."""
         return json.loads(self.body)
+
+    @cached_property
+    def patient(self) -> str:
+        """The logical id of the patient that it is about, for its trace; empty when it is about none.
+
+        Read from the bytes, because reads never parse what they send.
+        """
+        if self.type == "Patient":
+            return self.id
+        body = self.body
+        for found in _PATIENT.finditer(body):
+            # The object that holds this reference has no other one inside before it, and bears a name that says what it is for.
+            opened = body.rfind(b"{", 0, found.start())
+            if body.endswith(_ABOUT, 0, opened) and body.find(b"}", opened, found.start()) < 0:
+                return found[1].decode()
+        return ""
 
     @property
     def reference(self) -> str:

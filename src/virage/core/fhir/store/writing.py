@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -240,8 +240,11 @@ def _run(
     """Run a write. With an event that somebody hears, identifiers to be held alone, something contained now or before (`held`): all
     in one transaction."""
     heard = event and events.heard(WRITTEN)
+    # A resource that was not there is kept by nobody.
+    change = db.changing((prepared.rid,)) if version > 1 else nullcontext()
     if not heard and claims is None and not prepared.parts and not held:
-        return _execute(statement, values)
+        with change:
+            return _execute(statement, values)
 
     def whole() -> bool:
         if not _execute(statement, values):
@@ -256,7 +259,8 @@ def _run(
             announce(space, verb, prepared.type, prepared.id, version, prepared.patient)
         return True
 
-    return db.retrying(whole)
+    with change:
+        return db.retrying(whole)
 
 
 def _execute(statement: str, values: list[Any]) -> bool:
@@ -391,7 +395,7 @@ def move(
 ) -> bool:
     """The resource now concerns another patient: it moves there with its past, in one transaction."""
     new = prepared.compartment
-    with suppress(_Overtaken), db.transaction():
+    with suppress(_Overtaken), db.changing((prepared.rid,)), db.transaction():
         if not _execute(statements.depart(), [old, prepared.rid, written.version - 1, prepared.epoch, new]):
             return False
         values: list[Any] = [
