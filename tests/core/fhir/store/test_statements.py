@@ -10,6 +10,7 @@ from virage.core import db as db_engine
 from virage.core import events
 from virage.core.access import InPatient
 from virage.core.callers import system
+from virage.core.fhir.index import registry
 from virage.core.fhir.store import WRITTEN, Store, space
 
 BY = system("test")
@@ -60,6 +61,7 @@ def observation(**more):
 
 
 def test_statements_of_each_operation(store, sent):
+    registry.refresh()  # once in a process, whoever is first
     with sent(1):
         made = store.create(observation(), by=BY)
     with sent(1):
