@@ -95,6 +95,20 @@ def fold(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)).lower()
 
 
+def forms(text: str) -> list[str]:
+    """As it is, and without its punctuation: by spaces, or by nothing."""
+    folded = fold(text)
+    marks = [c for c in folded if not c.isalnum() and not c.isspace()]
+    spaced = closed = folded
+    for mark in marks:
+        spaced, closed = spaced.replace(mark, " "), closed.replace(mark, "")
+    return [folded, " ".join(spaced.split()), " ".join(closed.split())] if marks else [folded]
+
+
+def begins(value: str, wanted: str) -> bool:
+    return any(one.startswith(other) for one in forms(value) for other in forms(wanted))
+
+
 def span(text: str) -> tuple[datetime, datetime]:
     if len(text) == 4:
         return datetime(int(text), 1, 1, tzinfo=UTC), datetime(int(text) + 1, 1, 1, tzinfo=UTC)
@@ -212,7 +226,7 @@ TESTS: dict[str, Callable[[Any, str], bool]] = {
     "quantity": quantity,
     "reference": reference,
     "canonical": canonical,
-    "string": lambda value, wanted: fold(value).startswith(fold(wanted)),
+    "string": begins,
 }
 
 
@@ -245,7 +259,9 @@ def meets(world: World, resource: Resource, name: str, wanted: str) -> bool:
     if modifier == "exact":
         return any(value in alternatives for value in found)
     if modifier == "contains":
-        return any(fold(each) in fold(value) for value in found for each in alternatives)
+        return any(
+            form in held for value in found for held in forms(value) for each in alternatives for form in forms(each)
+        )
     met = any(TESTS[kind](value, each) for value in found for each in alternatives)
     return not met if modifier == "not" else met
 

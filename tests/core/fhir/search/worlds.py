@@ -9,7 +9,7 @@ from virage.core.access import AllOf, AnyOf, Filter, Has, InPatient, Not, OfType
 SYSTEMS = ["http://a", "http://b"]
 UCUM = "http://unitsofmeasure.org"
 CODES = ["x", "y", "z"]
-NAMES = ["Élodie", "elodie", "ELO", "Müller", "Mu", "d'Arc", "Zoé"]
+NAMES = ["Élodie", "elodie", "ELO", "Müller", "Mu", "d'Arc", "Zoé", "Jean-Luc", "O’Élo"]
 DAYS = ["2019", "2020", "2020-02", "2020-02-29", "2020-03-01", "2020-12-31", "2021-01-01", "1801-05-01"]
 TIMES = [*DAYS, "2020-03-01T10:00:00+02:00", "2020-03-01T23:30:00Z", "2020-02-29T23:30:00-02:00"]
 PATIENTS, PRACTITIONERS, OBSERVATIONS = 4, 3, 18
@@ -113,7 +113,7 @@ class Maker:
         return self.pick("", "ne", "gt", "lt", "ge", "le", "sa", "eb") + number + unit
 
     def text(self) -> str:
-        return self.pick(*NAMES, "e", "m", "mü", "zz")
+        return self.pick(*NAMES, "e", "m", "mü", "zz", "jean luc", "JeanLuc", "darc", "d arc", "oelo")
 
     def of_patient(self) -> tuple[str, str]:
         return self.pick(

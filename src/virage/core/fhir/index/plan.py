@@ -16,7 +16,7 @@ from virage.core.fhir.index import calendar, composites, forms, keys, pairs, pat
 from virage.core.fhir.index.aliases import Alias, widely
 from virage.core.fhir.index.contained import add_contained
 from virage.core.fhir.index.entries import Entries
-from virage.core.fhir.index.strings import fold, words
+from virage.core.fhir.index.strings import fold, unmarked, words
 from virage.core.fhir.recent import LONGEST, Recent
 
 MASK = keys.MASK
@@ -145,7 +145,10 @@ def _date_leaf(key: int, values: Callable[[Any], list[tuple[int, int]]]) -> Leaf
 def _string_leaf(key: int, values: Callable[[Any], Iterator[str]]) -> Leaf:
     def leaf(value: Any, out: Entries) -> None:
         for text in values(value):
-            out.strings.add((key & MASK, fold(text), text[:500]))
+            folded = fold(text)
+            out.strings.add((key & MASK, folded, text[:500]))
+            for form in unmarked(folded):
+                out.strings.add((key & MASK, form, ""))
 
     return leaf
 

@@ -17,6 +17,21 @@ def fold(text: str) -> str:
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())[:MAX]
 
 
+_MARK = re.compile(r"[^\w\s]|_")
+
+
+@lru_cache(maxsize=16384)
+def unmarked(folded: str) -> tuple[str, ...]:
+    """The forms without punctuation of a folded string that has some: « o'brien » → « o brien », « obrien ».
+
+    R4 asks that punctuation be ignored: written with a hyphen, with a space or as one word, a name is the same.
+    """
+    if not _MARK.search(folded):
+        return ()
+    forms = (" ".join(_MARK.sub(with_, folded).split()) for with_ in (" ", ""))
+    return tuple(dict.fromkeys(form for form in forms if form))
+
+
 @lru_cache(maxsize=16384)
 def words(text: str) -> tuple[str, ...]:
     """The words of a text, folded, each once, forty at most."""

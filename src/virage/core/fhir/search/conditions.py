@@ -8,7 +8,7 @@ from typing import Any
 from virage.core.fhir.index import calendar, keys
 from virage.core.fhir.index.dates import date_range
 from virage.core.fhir.index.forms import CANONICAL, REFERENCE, UCUM, canonical, in_canonical, number_range
-from virage.core.fhir.index.strings import after, fold, words
+from virage.core.fhir.index.strings import after, fold, unmarked, words
 from virage.core.fhir.references import local
 from virage.core.fhir.search import vocabulary
 from virage.core.fhir.search.context import Context, bars, has, own_base, row_exists, split, unescape
@@ -105,7 +105,7 @@ def token_form(context: Context, value: str) -> str:
 
 
 def string(context: Context, value: str, modifier: str) -> Sql:
-    """Begins with, whatever the case and accents; :exact, :contains."""
+    """Begins with, whatever the case, accents and punctuation; :exact, :contains."""
     if modifier not in ("", "exact", "contains"):
         raise bad_modifier(context.name, modifier, ":missing, :exact, :contains")
     checks: Checks = []
@@ -114,10 +114,9 @@ def string(context: Context, value: str, modifier: str) -> Sql:
         folded = fold(text)
         if modifier == "exact":
             checks.append(("x.folded = %s::text AND x.exact = %s::text", (folded, text[:500])))
-        elif modifier == "contains":
-            checks.append(("position(%s::text IN x.folded) > 0", (folded,)))
-        else:
-            checks.append(_begins(folded))
+            continue
+        for form in (folded, *unmarked(folded)):
+            checks.append(("position(%s::text IN x.folded) > 0", (form,)) if modifier else _begins(form))
     return row_exists(context, "string", *_either(checks))
 
 

@@ -152,8 +152,9 @@ def _string(context: Context, operator: str, value: str) -> Sql:
         if limit is None:
             return row_exists(context, "string", "x.folded >= %s::text", (folded,))
         return row_exists(context, "string", "x.folded >= %s::text AND x.folded < %s::text", (folded, limit))
+    # The forms without punctuation have no text of their own: they are no values to be compared.
     sign = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<", "ge": ">=", "le": "<="}[operator]
-    return row_exists(context, "string", f"x.folded {sign} %s::text", (folded,))
+    return row_exists(context, "string", f"x.folded {sign} %s::text AND x.exact <> ''", (folded,))
 
 
 _COMPARED = {each: (each, "") for each in ("eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb")}

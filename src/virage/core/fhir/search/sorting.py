@@ -83,7 +83,9 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
             return SortKey(text, (key,), descending, "bigint", int, key[0] if len(key) == 1 else None)
         if param.type in ("string", "uri"):
             last_text = "''" if descending else f"'{_LAST}'"
-            text = f'coalesce((SELECT {pick}(t.folded) FROM fhir_string t WHERE {row}), {last_text} COLLATE "C")'
+            # What has no text of its own is another form of a value.
+            own = f"SELECT {pick}(t.folded) FROM fhir_string t WHERE {row} AND t.exact <> ''"
+            text = f'coalesce(({own}), {last_text} COLLATE "C")'
             return SortKey(text, (key,), descending, 'text COLLATE "C"', str)
         if param.type in ("number", "quantity"):
             # Nothing infinite: a cursor is JSON.
