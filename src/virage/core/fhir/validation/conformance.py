@@ -331,6 +331,8 @@ def bound(binding: Mapping[str, Any], item: Item, session: Session, source: str)
         return
     for each in binding.get("extension", ()):
         _additional(each, item, session)
+        if each.get("url") == _WIDEST:
+            furthest(each.get("valueCanonical") or each.get("valueUri"), strength, item, session)
     if strength not in ("required", "extensible") or not valueset:
         return
     if strength == "extensible" and item.type == "CodeableConcept" and not item.value.get("coding"):
@@ -339,6 +341,18 @@ def bound(binding: Mapping[str, Any], item: Item, session: Session, source: str)
     if answer is False:
         text = f"Aucun code n'est dans la liste {valueset} ({'imposée' if strength == 'required' else 'attendue'})."
         session.add("code-invalid", text, item.place, "error" if strength == "required" else "warning")
+
+
+_WIDEST = STRUCTURE + "elementdefinition-maxValueSet"
+
+
+def furthest(valueset: Any, strength: Any, item: Item, session: Session) -> None:
+    """The widest list that a binding which is not required still imposes; a mere text passes where codes are but preferred."""
+    if type(valueset) is not str or (
+        strength == "preferred" and item.type == "CodeableConcept" and not item.value.get("coding")
+    ):
+        return
+    bound({"strength": "required", "valueSet": valueset}, item, session, "")
 
 
 def _additional(extension: Mapping[str, Any], item: Item, session: Session) -> None:
@@ -352,6 +366,8 @@ def _additional(extension: Mapping[str, Any], item: Item, session: Session) -> N
     valueset = parts.get("valueSet")
     if parts.get("purpose") not in ("required", "maximum") or type(valueset) is not str or "usage" in parts:
         return
+    if parts.get("any") is True and isinstance(item.place[1], int):
+        return  # one of those that repeat is enough
     if session.terminology.member_of(item.value, item.type, valueset) is False:
         session.add("code-invalid", f"Aucun code n'est dans la liste {valueset} (imposée).", item.place)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import Binding, ElementDef, Invariant
 from virage.core.fhir.validation import bundles, datatypes, invariants, narratives
-from virage.core.fhir.validation.conformance import bound, check_profile
+from virage.core.fhir.validation.conformance import bound, check_profile, furthest
 from virage.core.fhir.validation.extensions import check_extension
 from virage.core.fhir.validation.items import Item, children
 from virage.core.fhir.validation.registry import KEPT
@@ -130,7 +130,7 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
         if binding is not None and binding.valueset and not _is_told(binding):
             bound({"strength": binding.strength, "valueSet": binding.valueset}, item, session, "")
             if binding.max:
-                bound({"strength": "required", "valueSet": binding.max}, item, session, "")
+                furthest(binding.max, binding.strength, item, session)
     type_name = item.type
     kind = _type_of(type_name)
     if kind.is_primitive:

@@ -1,9 +1,11 @@
 """Invariants: rules in FHIRPath, compiled once, run where they stand."""
 
+from functools import lru_cache
 from typing import Any
 
 from virage.core.fhir import fhirpath
 from virage.core.fhir.fhirpath.evaluation import GUEST_STEPS, MAX_STEPS
+from virage.core.fhir.fhirpath.parser import parse
 from virage.core.fhir.validation.items import Item
 from virage.core.fhir.validation.session import Session
 
@@ -59,12 +61,22 @@ def run(key: str, severity: str, expression: str, item: Item, session: Session, 
         holds = holds_on(expression, item, session, MAX_STEPS if not source else GUEST_STEPS)
     except fhirpath.FhirPathError:
         text = f"La règle {key} n'a pu être évaluée ici : son expression n'est pas comprise."
-        session.add("processing", text, item.place, "information")
+        session.add("processing", text, item.place, "error" if source and not _reads(expression) else "information")
         return
     if not holds:
         where = f" (profil {source})" if source else ""
         level = "error" if severity == "error" else "warning"
         session.add("invariant", f"La règle {key} n'est pas respectée{where} : {expression}", item.place, level)
+
+
+@lru_cache(1024)
+def _reads(expression: str) -> bool:
+    """Whether an expression follows the grammar of FHIRPath, known or not what it names: else nothing can conform to it."""
+    try:
+        parse(expression)
+    except fhirpath.FhirPathError:
+        return False
+    return True
 
 
 def holds_on(expression: str, item: Item, session: Session, steps: int = GUEST_STEPS) -> bool:

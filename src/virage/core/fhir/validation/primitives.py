@@ -14,7 +14,7 @@ Check = Callable[[Any], str | None]
 
 MAX_TEXT = 1_048_576
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_CODE = re.compile(r"[^ \t\r\n]+([ \t\r\n][^ \t\r\n]+)*")
+_CODE = re.compile(r"[^ \t\r\n]+( [^ \t\r\n]+)*")
 _SPACE = re.compile(r"\s", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _OID = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+")

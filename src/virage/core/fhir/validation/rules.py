@@ -1,14 +1,12 @@
 """Rules of a few resource types that R4 states in words or that invariants cannot say."""
 
-import functools
 import re
 from collections.abc import Callable
-from typing import Any
 
 from virage.core.fhir import definitions, fhirpath
-from virage.core.fhir.validation import measures, questionnaires, shapes, structures, vocabularies
+from virage.core.fhir.validation import guides, maps, measures, questionnaires, shapes, structures, vocabularies
 from virage.core.fhir.validation.conformance import check_profile
-from virage.core.fhir.validation.items import Item, children
+from virage.core.fhir.validation.items import Item
 from virage.core.fhir.validation.session import Session
 
 Rule = Callable[[Item, Session], None]
@@ -48,7 +46,7 @@ def search_parameter(item: Item, session: Session) -> None:
     """A parameter keeps to the one it derives from; a composite has at least two components."""
     value = item.value
     bases = value.get("base", [])
-    known = _parameter(value.get("derivedFrom"), session)
+    known = guides.parameter(value.get("derivedFrom"), session)
     if known is not None:
         kind, theirs = known
         if kind != value.get("type"):
@@ -57,34 +55,6 @@ def search_parameter(item: Item, session: Session) -> None:
             session.add("invalid", "Une base n'est pas de celles du paramètre dont il dérive.", item.place)
     if value.get("type") == "composite" and len(value.get("component", ())) < 2:
         session.add("invalid", "Un paramètre composite a au moins deux composants (component).", item.place)
-
-
-def _parameter(canonical: Any, session: Session) -> tuple[Any, set[str]] | None:
-    """Type and bases of a search parameter, given here or of R4."""
-    if type(canonical) is not str:
-        return None
-    own = _own_parameters().get(canonical.partition("|")[0])  # before the registry, which may have to ask a store
-    if own is not None:
-        return own.type, set(own.base)
-    known = session.registry.find("SearchParameter", canonical)
-    return None if known is None else (known.get("type"), {str(each) for each in known.get("base", ())})
-
-
-@functools.cache
-def _own_parameters() -> dict[str, definitions.SearchParam]:
-    return {each.url: each for each in definitions.all_search_parameters()}
-
-
-def capability_statement(item: Item, session: Session) -> None:
-    """A search parameter that a server announces has the type of its definition."""
-    for rest in children(item, "rest"):
-        for resource in children(rest, "resource"):
-            for each in children(resource, "searchParam"):
-                line = each.value if type(each.value) is dict else {}
-                known = _parameter(line.get("definition"), session)
-                if known is not None and known[0] != line.get("type"):
-                    text = f"Ce paramètre de recherche est défini de type {known[0]}, pas {line.get('type')}."
-                    session.add("invalid", text, each.place)
 
 
 # Observations with these codes are vital signs, which R4 asks to follow its profiles (R4, vital signs profile). A profile
@@ -136,7 +106,7 @@ def observation(item: Item, session: Session) -> None:
 EARLY: dict[str, Rule] = {"SearchParameter": search_expression}
 #: rules of the whole, told after those of the elements
 RULES: dict[str, Rule] = {
-    "CapabilityStatement": capability_statement,
+    "CapabilityStatement": guides.capability_statement,
     "CodeSystem": vocabularies.code_system,
     "ValueSet": vocabularies.value_set,
     "SearchParameter": search_parameter,
@@ -144,7 +114,10 @@ RULES: dict[str, Rule] = {
     "ConceptMap": vocabularies.concept_map,
     "Measure": measures.measure,
     "MeasureReport": measures.report,
+    "ImplementationGuide": guides.guide,
     "Observation": observation,
+    "OperationDefinition": guides.operation,
     "Questionnaire": questionnaires.definition,
     "QuestionnaireResponse": questionnaires.check,
+    "StructureMap": maps.check,
 }

@@ -414,14 +414,17 @@ def _reference_walk(targets: tuple[str, ...]) -> Walk:
         if type(value) is not dict:
             return
         found = value.get("type") if type(value.get("type")) is str else ""
-        text = value.get("reference")
+        text, told = value.get("reference"), ""
         if type(text) is str and text:
             told = _target(text, place, report)
             if told and found and told != found:
                 report.add("invalid", "Le type annoncé n'est pas celui de la référence : accordez-les.", place)
             found = told or found
-        if permitted and found and found not in permitted and definitions.kind(found) == "resource":
-            report.add("value", f"Cette référence doit désigner : {listed} ; pas {found}.", place)
+        if permitted and found and found not in permitted:
+            if definitions.kind(found) == "resource":
+                report.add("value", f"Cette référence doit désigner : {listed} ; pas {found}.", place)
+            elif not told and ":" not in found:  # an absolute one is of a logical model
+                report.add("invalid", "Ce type de ressource n'existe pas en FHIR R4.", place)
 
     return walk
 
