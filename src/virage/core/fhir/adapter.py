@@ -28,6 +28,13 @@ Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _CHUNK = 64 * 1024
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_CONDITIONS = (
+    ("HTTP_IF_MATCH", "If-Match"),
+    ("HTTP_IF_NONE_MATCH", "If-None-Match"),
+    ("HTTP_IF_NONE_EXIST", "If-None-Exist"),
+    ("HTTP_IF_MODIFIED_SINCE", "If-Modified-Since"),
+)
 _SMART = ".well-known/smart-configuration"
 # What every answer says to browsers: health data is for nobody's cache, frame or guess.
 _SECURITY = [
@@ -191,6 +198,8 @@ def _respond(environ: dict[str, Any], service: FhirService, request: FhirRequest
             return _preflight()
         if not is_open(service, request):
             request.caller = authenticate(request)
+        if request.method not in _READING:
+            _refuse_blank_conditions(environ)
         if request.method in ("POST", "PUT", "PATCH"):
             if request.path == "$import" and "ndjson" in request.headers.get("content-type", ""):
                 request.stream = pieces(environ)
@@ -201,6 +210,20 @@ def _respond(environ: dict[str, Any], service: FhirService, request: FhirRequest
     except Exception as error:
         return router.accident(request, error)
     return router.handle(service, request)
+
+
+def _refuse_blank_conditions(environ: dict[str, Any]) -> None:
+    """The web server hands over as empty a header that it cannot read, such as one with letters that are not ASCII: a condition
+    must not be lost on the way, the write would be made without it. Raises Malformed.
+    """
+    for variable, name in _CONDITIONS:
+        if environ.get(variable) == "":
+            raise Malformed(
+                f"L'en-tête « {name} » est vide, ou porte des caractères hors de l'ASCII : codez-les (« é » s'écrit %C3%A9).",
+                code="FHIR.CONDITION",
+                issue="value",
+                path=name,
+            )
 
 
 def is_open(service: FhirService, request: FhirRequest) -> bool:

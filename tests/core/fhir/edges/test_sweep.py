@@ -409,6 +409,17 @@ def test_an_answer_that_cannot_be_given_comes_before_the_change(door, method, pa
     assert door.hold(method, path, query, b"" if method == "DELETE" else body, JSON, **headers).status == 406
 
 
+@pytest.mark.parametrize("name", ["if_match", "if_none_match", "if_none_exist", "if_modified_since"])
+def test_a_condition_that_came_empty_is_not_forgotten(door, name):
+    """What a web server cannot read of a header it hands over as nothing."""
+    body = orjson.dumps(patient(id="p"))
+    for method, path in (("POST", "/Patient"), ("PUT", "/Patient/p"), ("DELETE", "/Patient/p")):
+        answer = door.hold(method, path, body=body if method != "DELETE" else b"", kind=JSON, **{name: ""})
+        assert answer.status == 400
+        assert answer.outcome["issue"][0]["expression"] == [name.title().replace("_", "-")]
+    assert door.hold("GET", "/Patient/p", **{name: ""}).status == 200
+
+
 def test_what_xml_cannot_write_is_done_all_the_same_and_said(door):
     body = orjson.dumps(patient(name=[{"family": "a\ufffeb"}]))
     answer = door.send("POST", "/Patient", body=body, kind=JSON, accept="application/fhir+xml")
