@@ -37,7 +37,7 @@ def policy(by: Caller, interaction: str, type: str) -> Filter:
 def search(request: FhirRequest, service: FhirService) -> FhirResponse:
     """Search with at least one selective parameter: nobody leafs through the identities of the country."""
     names = {name for name, value in request.params if _aims(name, value)}
-    if request.caller.kind not in ("system", "citizen") and not names & _SELECTIVE[request.type]:
+    if request.caller.kind not in ("system", "citizen") and not names & _SELECTIVE.get(request.type, frozenset()):
         raise Invalid(
             "Chercher une identité demande au moins un identifiant, un nom, un prénom ou une date de naissance (un proche : "
             "son patient).",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.fhir.router.conftest import SOFTWARE, _traces_at_once, ask, observation, patient  # noqa: F401
 from virage.core import db
-from virage.core.fhir import SHARED, adapter, xml
+from virage.core.fhir import SHARED, FhirService, adapter, xml
 
 # http://hl7.org/fhir/issue-type, R4
 ISSUE_TYPES = frozenset(
@@ -70,11 +70,12 @@ class Answered:
 
 
 class Door:
-    """Sends requests to /fhir, and holds every answer to what the issue promises."""
+    """Sends requests to a base, and holds every answer to what the issue promises."""
 
-    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+    def __init__(self, caplog: pytest.LogCaptureFixture, service: FhirService = SHARED) -> None:
         self._caplog = caplog
-        self._served = adapter.application(SHARED)
+        self._base = service.base
+        self._served = adapter.application(service)
 
     def send(
         self, method: str, path: str, query: str = "", body: bytes = b"", kind: str = "", **headers: str
@@ -90,7 +91,7 @@ class Door:
         wire = {f"HTTP_{name.upper()}": value.encode().decode("latin-1") for name, value in headers.items()}
         environ = {
             "REQUEST_METHOD": method,
-            "PATH_INFO": "/fhir" + path.encode().decode("latin-1"),
+            "PATH_INFO": self._base + path.encode().decode("latin-1"),
             "QUERY_STRING": query,
             "SERVER_NAME": "127.0.0.1",
             "SERVER_PORT": "8000",
