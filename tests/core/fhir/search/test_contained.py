@@ -335,6 +335,26 @@ def test_what_a_resource_contains_moves_with_it_and_is_indexed_anew(store):
     store_keeps_only_what_is_held({"DocumentReference/d1": document("d1", "Zola")})
 
 
+def test_nothing_else_meets_what_is_contained_and_it_is_erased_with_its_patient(store):
+    from virage.core.fhir import SHARED
+    from virage.core.fhir.bulk.erasing import erase
+    from virage.core.fhir.store.reading import present_types
+
+    store.load([document("d1", "Zola"), {"resourceType": "Patient", "id": "p0"}], by=BY)
+    everything = {"DocumentReference", "Patient"}
+    assert {version.type for version in store.history().versions} == everything
+    assert {version.type for version in store.search(None, []).matches} == everything
+    assert len(present_types(store.space)) == 2
+    assert store.search("Practitioner", []).matches == []
+    assert store.read("Practitioner", "who") is None
+    with pytest.raises(VirageError) as refused:
+        store.search(None, [("_contained", "true")])
+    assert refused.value.code == "FHIR.SEARCH_UNSERVED"
+    done = erase(SHARED, "p0", by=BY)
+    assert (done["resources"], done["types"]) == (2, {"DocumentReference": 1, "Patient": 1})
+    store_keeps_only_what_is_held({})
+
+
 def test_contained_resources_wait_for_their_index(store, monkeypatch):
     monkeypatch.setattr("virage.core.fhir.index.revised", lambda revision: revision < 5)
     with pytest.raises(VirageError) as refused:
