@@ -134,6 +134,8 @@ _AWAY = ("08", "57P", "53300")
 def of_machine(error: BaseException) -> VirageError | None:
     """What a failure of the machine under us means for the caller; None for any other failure, such as a mistake of ours.
 
+    A text that the database cannot hold (U+0000, half of a character) is the caller's: no page or form asks for one.
+
     Looks through what wrapped it (Django wraps psycopg). The texts of the system and of PostgreSQL are not repeated.
     """
     seen: BaseException | None = error
@@ -145,6 +147,11 @@ def of_machine(error: BaseException) -> VirageError | None:
             )
         if isinstance(seen, VirageError) and seen.status == 503:
             return seen
+        if _cannot_be_held(seen):
+            return Malformed(
+                "La demande porte un caractère qu'aucun texte n'admet (U+0000, ou la moitié d'un caractère) : retirez-le.",
+                issue="value",
+            )
         lost = type(seen).__module__.startswith("psycopg") and type(seen).__name__ == "OperationalError"
         if lost or (isinstance(state, str) and state.startswith(_AWAY)):
             return DatabaseAway(
@@ -152,6 +159,12 @@ def of_machine(error: BaseException) -> VirageError | None:
             )
         seen = seen.__cause__
     return None
+
+
+def _cannot_be_held(error: BaseException) -> bool:
+    if isinstance(error, UnicodeEncodeError):
+        return error.reason == "surrogates not allowed"
+    return type(error).__name__ == "DataError" and "NUL (0x00)" in str(error)
 
 
 _REASONS = {

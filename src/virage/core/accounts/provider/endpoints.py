@@ -17,7 +17,7 @@ from virage.core.accounts.provider.errors import OAuthError
 from virage.core.accounts.provider.issuers import Issuer, discovery, key_documents
 from virage.core.accounts.provider.limits import bounded
 from virage.core.accounts.provider.proof import prove_client
-from virage.core.errors import Unauthenticated, VirageError
+from virage.core.errors import Unauthenticated, VirageError, of_machine
 
 View = Callable[..., HttpResponse]
 _FORM = "application/x-www-form-urlencoded"
@@ -67,6 +67,10 @@ def machine(*methods: str) -> Callable[[View], View]:
                 return bounded(view)(request, *args, **kwargs)
             except VirageError as error:
                 return refusal(error)
+            except Exception as error:
+                if (told := of_machine(error)) is None:
+                    raise
+                return refusal(told)
 
         return dressed
 
