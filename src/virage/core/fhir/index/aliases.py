@@ -7,7 +7,7 @@ of the index spares a fifth of its entries.
 from dataclasses import dataclass
 
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import paths
+from virage.core.fhir.index import paths, phonetics
 
 # Beyond so many target types a bare id is indexed as such rather than sought under each type.
 WIDE = 12
@@ -31,7 +31,7 @@ def aliases(type_: str, params: list[SearchParam]) -> dict[str, Alias]:
     read: dict[str, frozenset[paths.Path]] = {}
     kinds = {param.code: param.type for param in params}
     for param in params:
-        if param.type != "special" and param.code[0] != "_":
+        if param.type != "special" and param.code[0] != "_" and param.code != phonetics.CODE:
             # Composites answer for each other when their components are at the same places.
             parts = tuple(component.expression for component in param.components)
             kinds[param.code] += "&".join(parts)

@@ -81,6 +81,11 @@ def word(text: str) -> str:
     return "w" + text
 
 
+def sound(code: str) -> str:
+    """A word of a name, by how it sounds."""
+    return "s" + code
+
+
 def stem(text: str) -> str:
     """A word of what people read in the resource, by its stem."""
     return "t" + text

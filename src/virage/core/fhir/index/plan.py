@@ -12,7 +12,7 @@ from typing import Any
 
 from virage.core.fhir import definitions, json
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import calendar, composites, forms, keys, pairs, paths, positions, prose
+from virage.core.fhir.index import calendar, composites, forms, keys, pairs, paths, phonetics, positions, prose
 from virage.core.fhir.index.aliases import Alias, widely
 from virage.core.fhir.index.contained import add_contained
 from virage.core.fhir.index.entries import Entries
@@ -149,6 +149,15 @@ def _string_leaf(key: int, values: Callable[[Any], Iterator[str]]) -> Leaf:
             out.strings.add((key & MASK, folded, text[:500]))
             for form in unmarked(folded):
                 out.strings.add((key & MASK, form, ""))
+
+    return leaf
+
+
+def _sound_leaf(key: int, values: Callable[[Any], Iterator[str]]) -> Leaf:
+    def leaf(value: Any, out: Entries) -> None:
+        for text in values(value):
+            out.tokens.update((key ^ keys.value_hash(keys.sound(each))) & MASK for each in phonetics.sounds(text))
+            out.tokens.add((key ^ _PRESENT) & MASK)
 
     return leaf
 
@@ -359,6 +368,8 @@ def bind(space: int, type_: str, param: SearchParam, path: paths.Path, rank: int
         return _token_leaf(key, forms.TOKENS[path.type], False)
     if param.type == "date" and path.type in forms.DATES:
         return _date_leaf(key, forms.DATES[path.type])
+    if param.code == phonetics.CODE and not param.key:
+        return _sound_leaf(key, forms.STRINGS[path.type]) if path.type in forms.STRINGS else None
     if param.type == "string" and path.type in forms.STRINGS:
         return _string_leaf(key, forms.STRINGS[path.type])
     if param.type in ("number", "quantity") and path.type in forms.NUMBERS:

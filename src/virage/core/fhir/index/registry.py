@@ -19,7 +19,7 @@ from virage.core.fhir.index import keys
 from virage.core.fhir.index.aliases import Alias, aliases
 from virage.core.fhir.index.plan import Indexer
 
-REVISION = 6
+REVISION = 7
 """What this program indexes. A release that indexes more, or otherwise, counts one further: the worker then goes through what
 is stored. Until `revised(n)` holds, nothing may be answered from entries that revision n brought."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from virage.core.access import Filter
-from virage.core.fhir.index import keys, param_of, patient_params, revised
+from virage.core.fhir.index import keys, param_of, patient_params, phonetics, revised
 from virage.core.fhir.index.forms import REFERENCE
 from virage.core.fhir.search import chains, conditions, filtering, hierarchies, lists, nearby, prose
 from virage.core.fhir.search.composites import composite
@@ -171,6 +171,8 @@ class Compiler:
             return missing(context, value)
         if kind == "reference" and modifier in ("above", "below"):
             return hierarchies.around(context, value, modifier, self.rule)
+        if context.param.code == phonetics.CODE and not context.param.key:
+            return conditions.sounding(context, value, modifier)
         if kind == "date":
             return conditions.date(context, value, modifier, self.now)
         if kind == "composite":

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from virage.core.fhir.index import calendar, keys
+from virage.core.fhir.index import calendar, keys, phonetics
 from virage.core.fhir.index.dates import date_range
 from virage.core.fhir.index.forms import CANONICAL, REFERENCE, UCUM, canonical, in_canonical, number_range
 from virage.core.fhir.index.strings import after, fold, unmarked, words
@@ -118,6 +118,20 @@ def string(context: Context, value: str, modifier: str) -> Sql:
         for form in (folded, *unmarked(folded)):
             checks.append(("position(%s::text IN x.folded) > 0", (form,)) if modifier else _begins(form))
     return row_exists(context, "string", *_either(checks))
+
+
+def sounding(context: Context, value: str, modifier: str) -> Sql:
+    """`phonetic`: every word sounds like one of the name."""
+    if modifier:
+        raise bad_modifier(context.name, modifier, ":missing")
+    await_revision(context.name, 7)
+    found = []
+    for each in context.alternatives(value):
+        codes = phonetics.sounds(unescape(each))
+        if not codes:
+            raise bad_value(context.name, "donnez au moins un mot.")
+        found.append(every([has(context.tokens(keys.sound(code))) for code in codes]))
+    return some(found)
 
 
 def _begins(prefix: str) -> tuple[str, tuple[Any, ...]]:

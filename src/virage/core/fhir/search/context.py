@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 from virage.core.fhir import definitions
 from virage.core.fhir.definitions import SearchParam
-from virage.core.fhir.index import aliases_of, forms, keys, params_of, paths, remembered
+from virage.core.fhir.index import aliases_of, forms, keys, params_of, paths, phonetics, remembered
 from virage.core.fhir.search.errors import bad_value
 from virage.core.fhir.search.sql import FALSE, Sql, no
 
@@ -152,6 +152,8 @@ def missing(context: Context, value: str) -> Sql:
     if value not in ("true", "false"):
         raise bad_value(context.name, "« :missing » attend « true » ou « false ».")
     kind = context.param.type
+    if context.param.code == phonetics.CODE and not context.param.key:
+        kind = "token"
     if kind in ("date", "string", "number", "quantity"):
         table = "number" if kind == "quantity" else kind
         present = row_exists(context, table, "TRUE", ())

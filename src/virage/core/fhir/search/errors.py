@@ -49,7 +49,8 @@ class NotYetIndexed(BadSearch):
 def await_revision(name: str, revision: int = 2) -> None:
     """Words, positions and base units came with revision 2 of the index, identifiers of references by their value or system alone
     with 3, versions of canonical references with 4,
-    contained resources with 5; 6 adds names without their punctuation, of which those not yet indexed are found as they are written. Raises NotYetIndexed until all that is stored has them."""
+    contained resources with 5; how names sound with 7; with 6 came texts without
+    their punctuation, found as they are written until then. Raises NotYetIndexed until all that is stored has them."""
     from virage.core.fhir.index import revised
 
     if not revised(revision):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from virage.core.fhir.index import calendar, param_of
+from virage.core.fhir.index import calendar, param_of, phonetics
 from virage.core.fhir.index.strings import after, fold
 from virage.core.fhir.search import conditions, filters
 from virage.core.fhir.search.context import Context, missing, row_exists
@@ -97,6 +97,10 @@ def _one(tools: Tools, type_: str, name: str, test: filters.Comparison, depth: i
             raise BadSearch("« _filter » : « pr » attend true ou false.", code="FHIR.SEARCH_FILTER", path="_filter")
         return missing(context, "false" if value.lower() == "true" else "true")
     prefix, modifier = _TOLD.get(kind, {}).get(operator, ("?", ""))
+    if code == phonetics.CODE and not param.key:
+        if operator != "eq":
+            raise _unfit(name, operator, "string, par la sonorité")
+        return conditions.sounding(context, value.replace(",", "\\,"), "")
     if kind == "string" and operator in _STRINGS:
         return _string(context, operator, value)
     if kind == "token" and operator == "ne":

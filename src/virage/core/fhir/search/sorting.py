@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from virage.core.fhir.index import param_of, paths
+from virage.core.fhir.index import param_of, paths, phonetics
 from virage.core.fhir.index.dates import EARLIEST, LATEST
 from virage.core.fhir.index.forms import CANONICAL
 from virage.core.fhir.index.keys import value_hash
@@ -81,7 +81,7 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
             last = EARLIEST - 1 if descending else LATEST + 1
             text = f"coalesce((SELECT {pick}(t.low) FROM fhir_date t WHERE {row}), {last})"
             return SortKey(text, (key,), descending, "bigint", int, key[0] if len(key) == 1 else None)
-        if param.type in ("string", "uri"):
+        if param.type in ("string", "uri") and param.code != phonetics.CODE:
             last_text = "''" if descending else f"'{_LAST}'"
             # What has no text of its own is another form of a value.
             own = f"SELECT {pick}(t.folded) FROM fhir_string t WHERE {row} AND t.exact <> ''"
