@@ -143,3 +143,52 @@ def test_codes_have_single_spaces_and_references_types_that_exist():
         ("invalid", "Patient.managingOrganization")
     ]
     assert errors(patient(managingOrganization={"type": "http://x.test/Foo", "display": "x"})) == []
+
+
+SYSTEM = {
+    "resourceType": "CodeSystem", "url": "http://x.test/c", "name": "C", "status": "active", "content": "complete",
+    "property": [{"code": "inactive", "type": "boolean"}, {"code": "kind", "type": "string"}],
+    "concept": [
+        {"code": "a1", "property": [{"code": "kind", "valueString": "old"}]}, {"code": "b1"},
+        {"code": "b2", "property": [{"code": "inactive", "valueBoolean": True}]},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("include", "more", "codes"),
+    [
+        ({}, {}, "a1 b1 b2"),
+        ({}, {"inactive": True}, "a1 b1 b2"),
+        ({}, {"inactive": False}, "a1 b1"),
+        ({"concept": [{"code": "b1"}, {"code": "b2"}]}, {"inactive": False}, "b1"),
+        ({"filter": [{"property": "code", "op": "regex", "value": "b[0-9]"}]}, {}, "b1 b2"),
+        ({"filter": [{"property": "kind", "op": "regex", "value": "o.*"}]}, {}, "a1"),
+        (
+            {"filter": [{"property": "code", "op": "regex", "value": "b"}]},
+            {},
+            "a1 b1 b2",
+        ),  # a part or the whole: untold
+        ({"filter": [{"property": "code", "op": "regex", "value": "("}]}, {}, "a1 b1 b2"),
+    ],
+)
+def test_lists_by_form_and_without_what_is_out_of_use(include, more, codes):
+    listed = {**VALUES, "compose": {**more, "include": [{"system": SYSTEM["url"], **include}]}}
+    bound = profile(
+        "urn:p", {"path": "Patient.maritalStatus", "binding": {"strength": "required", "valueSet": VALUES["url"]}}
+    )
+    held = [
+        line["code"]
+        for line in SYSTEM["concept"]
+        if not errors(marital(line["code"]), bound, listed, SYSTEM, profiles=["urn:p"])
+    ]
+    assert held == codes.split()
+
+
+def test_a_code_without_its_system_is_in_no_list():
+    bound = profile(
+        "urn:p", {"path": "Patient.maritalStatus", "binding": {"strength": "required", "valueSet": VALUES["url"]}}
+    )
+    lone = patient(maritalStatus={"coding": [{"code": "b"}]})
+    assert errors(lone, bound, VALUES, profiles=["urn:p"]) == [("code-invalid", "Patient.maritalStatus")]
+    assert errors(marital("b"), bound, VALUES, profiles=["urn:p"]) == []

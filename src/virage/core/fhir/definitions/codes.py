@@ -13,6 +13,8 @@ Finder = Callable[[str], Mapping[str, Any] | None]
 MAX_CODES = 200_000
 MAX_STEPS = 2_000_000
 _DEPTH = 20
+# Codes that a regular expression is tried on.
+_MOST_MATCHED = 5_000
 
 
 def plain(url: str) -> str:
@@ -83,7 +85,21 @@ class _Expansion:
                     total |= found
                 else:
                     total -= found
+        if source["compose"].get("inactive") is False:
+            total -= {each for each in total if self._is_inactive(*each)}
         return frozenset(total)
+
+    def _is_inactive(self, system: str, code: str) -> bool:
+        """Whether a code is no longer in use, as its system tells by the properties that R4 and HL7's terminology name."""
+        if system not in self._systems:
+            definition = self._code_system(system)
+            self._systems[system] = ({}, {}) if definition is None else _lines(definition)
+        line = self._systems[system][0].get(code, {})
+        return any(
+            (each.get("code") == "inactive" and each.get("valueBoolean") is True)
+            or (each.get("code") == "status" and each.get("valueCode") in ("inactive", "retired"))
+            for each in line.get("property", ())
+        )
 
     def _afford(self, steps: int) -> bool:
         self._left -= steps
@@ -186,6 +202,29 @@ def _chosen(definition: Mapping[str, Any], lines: Lines, filters: Any) -> set[Co
     return {(system, code) for code in chosen}
 
 
+def _matching(pattern: str, prop: Any, known: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
+    """Codes whose property has this form; None where it matters whether the whole is meant or a part, which R4 does not say."""
+    from virage.core.fhir.fhirpath import FhirPathError, regex
+
+    if len(known) > _MOST_MATCHED:
+        return None
+    found: set[str] = set()
+    for code, line in known.items():
+        if prop in ("code", "concept", "display"):
+            texts = [code if prop != "display" else line.get("display", "")]
+        else:
+            texts = [_text(each) for each in line.get("property", ()) if each.get("code") == prop]
+        try:
+            whole = any(regex.matches(pattern, each, full=True) for each in texts)
+            if not whole and any(regex.matches(pattern, each) for each in texts):
+                return None
+        except FhirPathError:
+            return None
+        if whole:
+            found.add(code)
+    return found
+
+
 def _filter(
     rule: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], parents: Mapping[str, set[str]]
 ) -> set[str] | None:
@@ -230,6 +269,8 @@ def _filter(
     if operator == "exists":
         held = {code for code, line in known.items() if any(each["code"] == prop for each in line.get("property", ()))}
         return held if value == "true" else set(known) - held
+    if operator == "regex":
+        return _matching(value, prop, known)
     if operator == "=":
         return {
             code

@@ -178,7 +178,9 @@ class BuiltIn:
             answers = [self.member_of(each, "Coding", valueset) for each in value.get("coding", ())]
             return True if True in answers else (None if None in answers else False)
         if type in ("Coding", "Quantity"):
-            return self.contains(valueset, value.get("system"), value.get("code", ""))
+            found = self.contains(valueset, value.get("system"), value.get("code", ""))
+            # A code without its system has no meaning of its own, so it is none of those of a list.
+            return False if found and "system" not in value else found
         return self.contains(valueset, None, value) if isinstance(value, str) else None
 
     def subsumes(self, system: str, code: str, other: str) -> bool | None:
