@@ -34,6 +34,8 @@ def parts(asked: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
             str(folder / "http"),
             "--seconds",
             str(seconds),
+            "--rounds",
+            str(rounds),
             "--json",
             str(folder / "fhir_http.json"),
         ],

@@ -1,10 +1,12 @@
 """FHIR over HTTP beside its floors in the same run: read by id beside a constant, create beside bare inserts.
 
-    python bench/fhir_http.py [--clients 8] [--seconds 5] [--home FOLDER] [--json FILE]
+    python bench/fhir_http.py [--clients 8] [--seconds 5] [--rounds 3] [--home FOLDER] [--json FILE]
 
 The server is the product's own (Granian, one web process) on an embedded PostgreSQL with durable commits; it also answers
 `/constant` with as many bytes as the resource that is read. Clients are processes, one connection each, with requests made
-ready before. Prints a table, and JSON when asked.
+ready before. Rounds follow each other, each of all measurements; rates and latencies are medians, a ratio the median of those of
+the rounds. Reads come in two kinds: of what is read often (the server has it at hand), and of one resource among so many that
+most are read for the first time. Prints a table, and JSON when asked.
 """
 
 import argparse
@@ -19,9 +21,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 READABLE = 500
+MANY = 60_000
 
 
 def observation(number: int) -> dict[str, Any]:
@@ -97,6 +101,7 @@ def serve(port: int) -> int:
     store = fhir.Store(fhir.space("fhir"))
     by = system("bench")
     made = [store.create(observation(number), by=by) for number in range(READABLE)]
+    store.load(({**observation(number), "id": f"many-{number}"} for number in range(MANY)), by=by)
     scopes = frozenset({"system/*.cruds"})
     account = ensure_account(by=by, login="bench", kind="software", name="Bench", scopes=scopes)
     token = accounts.tokens.issue(accounts.caller_of(account, scopes=scopes), lifetime=3600)
@@ -181,8 +186,8 @@ def insert_client(seconds: float, gate: Any, results: Any) -> None:
     results.put((begun, time.perf_counter(), latencies))
 
 
-def measure(name: str, clients: int, seconds: float, work: Callable[..., None], *given: Any) -> dict[str, Any]:
-    """Run `work` in as many processes; rate, p50 and p99 in milliseconds."""
+def measure(clients: int, seconds: float, work: Callable[..., None], *given: Any) -> dict[str, float]:
+    """Run `work` in as many processes; rate a second, p50 and p99 in milliseconds."""
     spawn = multiprocessing.get_context("spawn")
     results = spawn.Queue()
     # All begin together: a client that starts late would work alone, and its time count for nobody.
@@ -195,14 +200,11 @@ def measure(name: str, clients: int, seconds: float, work: Callable[..., None], 
     found = sorted(latency for _, _, latencies in told for latency in latencies)
     for process in processes:
         process.join()
-    row = {
-        "name": name,
+    return {
         "rate": round(len(found) / span),
         "p50_ms": round(found[len(found) // 2] * 1000, 2),
         "p99_ms": round(found[int(len(found) * 0.99)] * 1000, 2),
     }
-    print(f"| {name} | {row['rate']} | {row['p50_ms']} | {row['p99_ms']} |", flush=True)
-    return row
 
 
 def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
@@ -222,6 +224,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
@@ -242,39 +245,45 @@ def main() -> int:
             time.sleep(0.2)
         told = json.loads(home.joinpath("bench.json").read_text())
         token = told["token"]
-        print(f"{told['size']} bytes, {asked.clients} clients, {asked.seconds} s each\n")
+        print(f"{told['size']} bytes, {asked.clients} clients, {asked.seconds} s each, {asked.rounds} rounds\n")
         print("| what | per second | p50 ms | p99 ms |\n|---|---|---|---|")
         reads = [request("GET", f"/fhir/Observation/{id}", token) for id in told["ids"]]
         creates = [
             request("POST", "/fhir/Observation", token, json.dumps(observation(number)).encode())
             for number in range(500)
         ]
-        common = (asked.clients, asked.seconds)
-        results = [
-            measure(
-                "constant behind the door",
-                *common,
-                http_client,
-                port,
-                [request("GET", "/constant/fhir/Basic/1", token)],
-                asked.seconds,
-                200,
-            ),
-            measure("constant", *common, http_client, port, [request("GET", "/constant", token)], asked.seconds, 200),
-            measure("read by id", *common, http_client, port, reads, asked.seconds, 200),
-            measure("bare inserts", *common, insert_client, asked.seconds),
-            measure("create", *common, http_client, port, creates, asked.seconds, 201),
+        many = [request("GET", f"/fhir/Observation/many-{number}", token) for number in range(MANY)]
+        constant, behind = (request("GET", path, token) for path in ("/constant", "/constant/fhir/Basic/1"))
+        kinds: dict[str, tuple[Any, ...]] = {
+            "constant": (http_client, port, [constant], asked.seconds, 200),
+            "constant behind the door": (http_client, port, [behind], asked.seconds, 200),
+            "read by id": (http_client, port, reads, asked.seconds, 200),
+            f"read by id, one of {MANY}": (http_client, port, many, asked.seconds, 200),
+            "bare inserts": (insert_client, asked.seconds),
+            "create": (http_client, port, creates, asked.seconds, 201),
+        }
+        rounds = [
+            {name: measure(asked.clients, asked.seconds, *kind) for name, kind in kinds.items()}
+            for _ in range(asked.rounds)
         ]
     finally:
         server.terminate()
         server.wait()
-    rates = {result["name"]: result["rate"] for result in results}
-    ratios = {
-        "read/constant": round(rates["read by id"] / rates["constant"], 2),
-        "read/constant behind the door": round(rates["read by id"] / rates["constant behind the door"], 2),
-        "create/bare": round(rates["create"] / rates["bare inserts"], 2),
-    }
-    print("\n" + ", ".join(f"{name} {value}" for name, value in ratios.items()))
+    results = []
+    for name in kinds:
+        row = {key: median(each[name][key] for each in rounds) for key in ("rate", "p50_ms", "p99_ms")}
+        results.append({"name": name, **row})
+        print(f"| {name} | {row['rate']:.0f} | {row['p50_ms']} | {row['p99_ms']} |")
+    ratios = {}
+    for title, one, other in (
+        ("read/constant", "read by id", "constant"),
+        ("read/constant behind the door", "read by id", "constant behind the door"),
+        ("read of many/constant", f"read by id, one of {MANY}", "constant"),
+        ("create/bare", "create", "bare inserts"),
+    ):
+        found = [each[one]["rate"] / each[other]["rate"] for each in rounds]
+        ratios[title] = round(median(found), 2)
+        print(f"{title} {median(found):.2f} ({min(found):.2f} to {max(found):.2f})")
     if asked.json:
         asked.json.write_text(json.dumps({"results": results, "ratios": ratios}, indent=2))
     return 0

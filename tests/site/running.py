@@ -1,6 +1,7 @@
 """A `virage serve` of its own, as its operator starts it."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -79,6 +80,18 @@ class Running:
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
             answer = connection.getresponse()
             return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def put(self, path: str, resource: dict, token: str) -> int:
+        """Write a FHIR resource; the status."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
+            connection.request("PUT", path, json.dumps(resource), headers)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
         finally:
             connection.close()
 

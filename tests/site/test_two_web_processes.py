@@ -26,6 +26,14 @@ made = store.create({"resourceType": "Observation", "status": "final", "code": {
 print(json.dumps([accounts.tokens.issue(accounts.caller_of(account, scopes=scopes), lifetime=600), made.id]))
 """
 
+DELETE = """
+import sys
+import django; django.setup()
+from virage.core import fhir
+from virage.core.callers import system
+fhir.Store(fhir.space("fhir")).delete("Observation", sys.argv[1], by=system("test"))
+"""
+
 REVOKE = """
 import base64, json, sys
 import django; django.setup()
@@ -82,6 +90,20 @@ def test_two_are_one(pair, home):
 
     pair.script(REVOKE, token)
     assert set(statuses(pair, address, token)) == {401}
+
+
+def test_what_one_process_writes_no_process_reads_as_it_was(pair, home):
+    token, made = json.loads(pair.script(MAKE).splitlines()[-1])
+    address = f"/fhir/Observation/{made}"
+    body = {"resourceType": "Observation", "id": made, "code": {"text": "essai"}}
+    for version, status in enumerate(("amended", "corrected", "final"), 2):
+        assert set(statuses(pair, address, token)) == {200}  # both have it at hand
+        assert pair.put(address, {**body, "status": status}, token) == 200
+        read = [json.loads(pair.get(address, token)[1]) for _ in range(ASKED)]
+        assert {each["meta"]["versionId"] for each in read} == {str(version)}
+        assert {each["status"] for each in read} == {status}
+    pair.script(DELETE, made)  # a command, which is a third process
+    assert set(statuses(pair, address, token)) == {410}
 
 
 def test_what_waits_to_be_traced_is_written_at_the_end(pair, home):

@@ -54,8 +54,8 @@ class Counters:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.fstat(descriptor).st_size < size:
-                os.ftruncate(descriptor, size)
+            # Allocated: to write where a full disk has no room for it would kill the process.
+            os.posix_fallocate(descriptor, 0, size)
             return memoryview(mmap.mmap(descriptor, size)).cast("Q")
         finally:
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # the map keeps a copy of the descriptor, and the lock with it

@@ -80,7 +80,7 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting(
         "VIRAGE_FHIR_KEPT",
-        "16",
+        "32",
         "Mémoire, en Mio par processus web, où restent les ressources lues depuis peu (base embarquée) ; `0` : aucune.",
     ),
     Setting("VIRAGE_SEARCH_SECONDS", "10", "Durée au bout de laquelle une recherche FHIR est arrêtée, en secondes."),
