@@ -75,9 +75,35 @@ def read(data: bytes) -> Any:
     keys, decimals, listed = _measure(value)
     # Every key is followed by `":`; fewer keys than that means a key given twice, or a text that holds the same bytes.
     bare = data.translate(None, _BLANKS)
-    if listed or keys != bare.count(b'":') or (decimals and not _restored(bare, decimals)):
-        value = _careful(data)
+    try:
+        if listed or keys != bare.count(b'":') or (decimals and not _restored(bare, decimals)):
+            value = _careful(data)
+    except MalformedJson as error:
+        raise error.located(place_of(value, _is_extreme)) from None
     return _without_nul(data, value)
+
+
+def _is_extreme(value: Any) -> bool:
+    return type(value) is float and value != 0 and abs(Decimal(value).adjusted()) > MAX_EXPONENT
+
+
+def place_of(value: Any, test: Callable[[Any], bool]) -> str:
+    """The path of the first value, or of the first object that has a key, which meets the test; empty when none does."""
+    kind = value.get("resourceType") if type(value) is dict else None
+    waiting: list[tuple[Any, str]] = [(value, kind if isinstance(kind, str) and kind.isalpha() else "")]
+    while waiting:
+        item, path = waiting.pop()
+        if test(item):
+            return path
+        below: list[tuple[Any, str]] = []
+        if type(item) is dict:
+            if any(test(key) for key in item):
+                return path
+            below = [(child, f"{path}.{_shown(key)}".lstrip(".")) for key, child in item.items()]
+        elif type(item) is list:
+            below = [(child, f"{path}[{index}]") for index, child in enumerate(item)]
+        waiting += reversed(below)
+    return ""
 
 
 def _restored(bare: bytes, decimals: list[tuple[dict[str, Any], str]]) -> bool:
@@ -105,7 +131,10 @@ def _restored(bare: bytes, decimals: list[tuple[dict[str, Any], str]]) -> bool:
 
 def _without_nul(data: bytes, value: Any) -> Any:
     if b"\\u0000" in data and _holds_nul(value):
-        raise MalformedJson("Un texte contient le caractère nul (U+0000), que FHIR interdit : retirez-le.")
+        raise MalformedJson(
+            "Un texte contient le caractère nul (U+0000), que FHIR interdit : retirez-le.",
+            path=place_of(value, lambda each: type(each) is str and "\x00" in each),
+        )
     return value
 
 
@@ -208,10 +237,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                name = key if key.isidentifier() and len(key) < 64 else "?"
-                raise MalformedJson(f"La propriété « {name} » est donnée deux fois dans le même objet JSON.")
+                raise MalformedJson(f"La propriété « {_shown(key)} » est donnée deux fois dans le même objet JSON.")
             seen.add(key)
     return value
+
+
+def _shown(key: str) -> str:
+    """A key as errors may repeat it: what is no name of an element could be anything."""
+    return key if key.isidentifier() and len(key) < 64 else "?"
 
 
 def _holds_nul(value: Any) -> bool:
@@ -238,5 +271,8 @@ def _refusal(data: bytes, error: orjson.JSONDecodeError) -> MalformedJson:
     if "recursion" in error.msg.lower() or "depth" in error.msg.lower():
         return MalformedJson(f"Le JSON est imbriqué sur plus de {MAX_DEPTH} niveaux : c'est refusé.")
     if "infinit" in error.msg.lower():
-        return MalformedJson(f"Un nombre hors de toute mesure est refusé : l'exposant est limité à {MAX_EXPONENT}.")
+        return MalformedJson(
+            f"Un nombre hors de toute mesure est refusé à la ligne {error.lineno}, colonne {error.colno} : l'exposant est limité "
+            f"à {MAX_EXPONENT}."
+        )
     return MalformedJson(f"Le JSON est illisible à la ligne {error.lineno}, colonne {error.colno}.")

@@ -131,3 +131,20 @@ def test_large_integers_keep_their_digits():
 def test_compressed_noise_is_not_json():
     with pytest.raises(json.MalformedJson):
         json.loads(gzip.compress(b"{}"))
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        (b'{"resourceType":"Patient","name":[{},{"given":["a","b\\u0000"]}]}', "Patient.name[1].given[1]"),
+        (b'{"resourceType":"Patient","name":[{"fam\\u0000ily":"x"}]}', "Patient.name[0]"),
+        (b'{"a":"\\u0000"}', "a"),
+        (b'{"resourceType":"Observation","valueQuantity":{"value":1e308}}', "Observation.valueQuantity.value"),
+        (b'{"resourceType":"Observation","component":[{"valueQuantity":{"value":-1.5E308}}]}',
+         "Observation.component[0].valueQuantity.value"),
+    ],
+)  # fmt: skip
+def test_the_place_of_what_cannot_be_is_told(data, path):
+    with pytest.raises(json.MalformedJson) as told:
+        json.loads(data)
+    assert told.value.path == path
