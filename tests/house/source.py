@@ -9,7 +9,9 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "virage"
 FLOORS = ("core", "trust", "services", "platforms", "innovation", "governance", "sandbox", "site")
 ENGINES: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "callers", "rooms", "settings", "commands", "progress", "loading", "outside", "counters"}),
+    frozenset(
+        {"errors", "callers", "rooms", "settings", "commands", "progress", "loading", "outside", "counters", "children"}
+    ),
     frozenset({"db"}),
     frozenset({"blobs", "pki", "events", "audit"}),
     frozenset({"accounts", "access"}),

@@ -3,10 +3,10 @@
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future
 
 from virage.core.callers import Caller
+from virage.core.children import Pool
 from virage.sandbox.people import Citizen
 
 Entered = tuple[int, int, int]
@@ -29,13 +29,20 @@ def enter(by: Caller, chunk: list[Citizen], seed: int) -> Entered:
 
 
 def spread(by: Caller, chunks: Iterable[list[Citizen]], seed: int) -> Iterator[Entered]:
-    """Write the chunks in as many processes as there are cores, a few ahead of what is done, in order."""
+    """Write the chunks in as many processes as there are cores, a few ahead of what is done, in order.
+
+    Raises ChildLost when one of them was killed: what it had not committed is written by the next run.
+    """
     workers = min(_MOST, os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=set_up) as pool:
+    pool = Pool(workers, "populate", set_up, enter)
+    try:
         waiting: deque[Future[Entered]] = deque()
         for chunk in chunks:
-            waiting.append(pool.submit(enter, by, chunk, seed))
+            waiting.append(pool.submit(by, chunk, seed))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        pool.close()
+    finally:
+        pool.end()

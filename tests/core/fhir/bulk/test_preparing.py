@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.fhir.bulk import dying
 from tests.core.fhir.bulk.test_import import _finish, _lines, _order, _rejects, _world
 from tests.core.fhir.router.conftest import SOFTWARE, observation
-from virage.core.fhir.bulk import children as children_module
 from virage.core.fhir.bulk import importing, preparing
 from virage.core.fhir.bulk.preparing import Order, Piece
 from virage.core.fhir.index import registry
@@ -52,17 +50,6 @@ def test_a_child_that_is_killed_loses_and_doubles_nothing(ask, children):
         while importing.run(job):
             pass
     assert _finish(ask, status)["extension"] == {"written": 151, "present": 0, "rejected": 0}
-
-
-def test_a_child_that_dies_in_the_middle_of_its_answer_is_noticed(monkeypatch):
-    monkeypatch.setattr(children_module, "_work", dying.die_speaking)
-    pool = children_module.Pool(1)
-    try:
-        with pytest.raises(children_module.ChildLost):
-            pool.submit(registry.shared(), Order("fhir", SOFTWARE, "1"), Piece(0, 1, [])).result(60)
-    finally:
-        pool.end()
-    assert not pool.children[0].process.is_alive()
 
 
 def test_few_lines_need_no_child(monkeypatch):
