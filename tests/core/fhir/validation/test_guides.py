@@ -192,3 +192,28 @@ def test_a_code_without_its_system_is_in_no_list():
     lone = patient(maritalStatus={"coding": [{"code": "b"}]})
     assert errors(lone, bound, VALUES, profiles=["urn:p"]) == [("code-invalid", "Patient.maritalStatus")]
     assert errors(marital("b"), bound, VALUES, profiles=["urn:p"]) == []
+
+
+def test_who_permits_a_string_does_not_permit_a_code():
+    url = "http://x.test/e"
+    elements = [
+        {"path": "Extension.url", "fixedUri": url},
+        {"path": "Extension.value[x]", "type": [{"code": "string"}]},
+    ]
+    known = profile(url, *elements, base="Extension", context=[{"type": "element", "expression": "Patient"}])
+    assert errors(patient(extension=[{"url": url, "valueString": "x"}]), known) == []
+    assert errors(patient(extension=[{"url": url, "valueCode": "x"}]), known) == [("structure", "Patient.extension[0]")]
+    plain = profile("urn:p", {"path": "Patient.id", "type": [{"code": "string"}]})
+    assert errors(patient(id="a"), plain, profiles=["urn:p"]) == []
+    kinds = profile(
+        "urn:p",
+        {
+            "path": "Patient.extension.value[x]",
+            "slicing": {"discriminator": [{"type": "type", "path": "$this"}], "rules": "closed"},
+        },
+        {"path": "Patient.extension.value[x]", "sliceName": "valueString", "type": [{"code": "string"}]},
+    )
+    told = [{"url": "http://x.test/free", "valueCode": "x"}]
+    assert ("structure", "Patient.extension[0].value.ofType(code)") in errors(
+        patient(extension=told), kinds, profiles=["urn:p"]
+    )

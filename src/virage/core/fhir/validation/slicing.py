@@ -157,7 +157,12 @@ def _agrees(item: Item, piece: Shape, discriminator: Mapping[str, Any], session:
         wanted = set().union(*(_codes(each) for each in shapes)) if shapes else set()
         if not wanted and shapes:
             wanted = {each.type_name for each in shapes if each.type_name}
-        return any(definitions.is_a(value.type, code) for value in values for code in wanted)
+        return any(
+            value.type == code
+            or (definitions.is_a(value.type, code) and definitions.kind(value.type) != "primitive-type")
+            for value in values
+            for code in wanted
+        )
     if kind == "profile":
         canonicals = [
             canonical
