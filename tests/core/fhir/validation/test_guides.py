@@ -217,3 +217,42 @@ def test_who_permits_a_string_does_not_permit_a_code():
     assert ("structure", "Patient.extension[0].value.ofType(code)") in errors(
         patient(extension=told), kinds, profiles=["urn:p"]
     )
+
+
+def defined(*elements):
+    lines = [{"id": each["path"], **each} for each in ({"path": "Patient"}, *elements)]
+    return profile("http://x.test/p", *lines, name="P", status="active", fhirVersion="4.0.1")
+
+
+def ruled(path, expression):
+    line = {"key": "x-1", "severity": "error", "human": "x", "expression": expression}
+    return defined({"path": path, "constraint": [line]})
+
+
+@pytest.mark.parametrize(
+    ("path", "expression", "right"),
+    [
+        ("Patient.name", "family.exists()", True),
+        ("Patient.name", "clan.exists()", False),
+        ("Patient.name", "%resource.gender.exists() or clan.exists()", True),
+        ("Patient.contact", "name.family.exists()", True),
+        ("Patient.contact", "name.clan.exists()", False),
+        ("Patient.deceased[x]", "$this is dateTime", True),
+        ("Patient.managingOrganization", "resolve().name.exists()", True),
+        ("Patient.extension", "value.coding.exists()", True),
+    ],
+)
+def test_a_rule_of_a_profile_names_what_is_there(path, expression, right):
+    found = errors(ruled(path, expression))
+    assert found == ([] if right else [("invalid", "StructureDefinition.differential.element[1].constraint[0]")])
+
+
+@pytest.mark.parametrize(("least", "right"), [((1, 1), True), ((1, 2), False), ((0, 2), True)])
+def test_slices_demand_together_what_fits(least, right):
+    slicing = {"discriminator": [{"type": "value", "path": "system"}], "rules": "open"}
+    pieces = [
+        {"id": f"Patient.identifier:s{rank}", "path": "Patient.identifier", "sliceName": f"s{rank}", "min": each}
+        for rank, each in enumerate(least)
+    ]
+    found = errors(defined({"path": "Patient.identifier", "slicing": slicing, "max": "2"}, *pieces))
+    assert found == ([] if right else [("invalid", "StructureDefinition.differential.element[1]")])

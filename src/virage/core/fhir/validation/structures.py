@@ -41,9 +41,32 @@ def check(item: Item, session: Session) -> None:
     if derivation == "constraint" and definitions.kind(name):
         for side in ("differential", "snapshot"):
             for holder in children(item, side):
-                for element in children(holder, "element"):
-                    if type(element.value) is dict:
-                        _element(element, item, name, side, session)
+                elements = [each for each in children(holder, "element") if type(each.value) is dict]
+                for element in elements:
+                    _element(element, item, name, side, session)
+                if side == "differential":
+                    _slices(elements, name, item, session)
+
+
+def _slices(elements: list[Item], name: str, item: Item, session: Session) -> None:
+    """What slices demand together fits in what the element permits."""
+    demanded: dict[str, int] = {}
+    for each in elements:
+        ident, least = each.value.get("id"), each.value.get("min")
+        if type(ident) is str and type(least) is int and each.value.get("sliceName") is not None:
+            sliced, colon, last = ident.rpartition(":")
+            if colon and "/" not in last and "." not in last:
+                demanded[sliced] = demanded.get(sliced, 0) + least
+    for each in elements:
+        ident, most = each.value.get("id"), each.value.get("max")
+        if type(ident) is not str or ident not in demanded:
+            continue
+        if type(most) is not str:
+            base = _base_element(each.value.get("path"), name)
+            most = "*" if base is None or base.max is None else str(base.max)
+        if most.isdecimal() and demanded[ident] > int(most[:9]):
+            text = f"Les tranches de {ident} en demandent {demanded[ident]}, l'élément en permet {most}."
+            session.add("invalid", text, each.place)
 
 
 def _extension_rules(item: Item, name: str, session: Session) -> None:
@@ -161,6 +184,8 @@ def _element(element: Item, item: Item, name: str, side: str, session: Session) 
                 fhirpath.compile(expression)
             except fhirpath.FhirPathError as error:
                 session.add("invalid", f"L'expression FHIRPath n'est pas lisible : {error}", constraint.place)
+            else:
+                _names(expression, name, path, base, constraint, session)
     slicing = line.get("slicing")
     for each in slicing.get("discriminator", ()) if type(slicing) is dict else ():
         try:
@@ -172,6 +197,24 @@ def _element(element: Item, item: Item, name: str, side: str, session: Session) 
     if type(address) is str and session.registry.value_set(address) is None and session.registry.code_system(address):
         text = "C'est un système de codes qui est désigné ici, pas une liste de valeurs."
         session.add("invalid", text, (element.place, "binding", -1))
+
+
+def _names(
+    expression: str, name: str, path: Any, base: definitions.ElementDef | None, constraint: Item, session: Session
+) -> None:
+    """A rule names elements that exist where it stands, whichever type stands there."""
+    if "%resource" in expression:
+        return  # of another type than the element
+    types = [name] if path == name else [base.type_name(each.code) for each in base.types] if base is not None else []
+    reasons = []
+    for each in types:
+        try:
+            fhirpath.compile(expression, each, strict=True)
+            return
+        except fhirpath.FhirPathError as error:
+            reasons.append(error)
+    if reasons and all(each.issue == "not-found" for each in reasons):
+        session.add("invalid", f"L'expression FHIRPath ne va pas ici : {reasons[0]}", constraint.place)
 
 
 _STRENGTHS = ("example", "preferred", "extensible", "required")
