@@ -77,7 +77,7 @@ def house(database_server, django_db_setup, django_db_blocker) -> Iterator[Live]
     key = ECKey.generate_key("P-256", {"kid": "lps-1", "use": "sig"})
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
         patch.setenv("VIRAGE_BASE_URL", url)
-        patch.setenv("VIRAGE_AUDIT_LATER", "0")
+        patch.setattr("virage.core.audit.recording.at_once", True)
         people(key, _RSA)
         yield Live(url, key, _RSA)
         server.shutdown()

@@ -54,7 +54,7 @@ INPUTS = {
 def doors(db, monkeypatch, caplog, tmp_path):
     """A door for each base, and the caller that goes through it next."""
     monkeypatch.setenv("VIRAGE_HOME", str(tmp_path))
-    monkeypatch.setenv("VIRAGE_AUDIT_LATER", "0")
+    monkeypatch.setattr("virage.core.audit.recording.at_once", True)
     who = [SOFTWARE]
     monkeypatch.setattr(adapter, "authenticate", lambda request: who[0])
     return {base: Door(caplog, service) for base, service in SERVICES.items()}, who

@@ -75,7 +75,7 @@ def journal() -> Iterator[Journal]:
 @pytest.fixture
 def house(own_database, tmp_path, monkeypatch) -> House:
     monkeypatch.setenv("VIRAGE_BLOBS", str(tmp_path / "blobs"))
-    monkeypatch.setenv("VIRAGE_AUDIT_LATER", "0")
+    monkeypatch.setattr("virage.core.audit.recording.at_once", True)
     return House()
 
 

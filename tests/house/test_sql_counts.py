@@ -52,7 +52,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def house(own_database, tmp_path, monkeypatch) -> House:
     monkeypatch.setenv("VIRAGE_BLOBS", str(tmp_path / "blobs"))
-    monkeypatch.setenv("VIRAGE_AUDIT_LATER", "0")
+    monkeypatch.setattr("virage.core.audit.recording.at_once", True)
     return House()
 
 

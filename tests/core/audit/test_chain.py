@@ -98,19 +98,21 @@ def test_a_trace_can_be_neither_changed_nor_removed() -> None:
 
 def test_reads_traced_later_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
-    monkeypatch.delenv("VIRAGE_AUDIT_LATER", raising=False)
+    monkeypatch.setattr("virage.core.audit.recording.at_once", False)
     for _ in range(3):
         audit.later(by=NURSE, action="fhir.read", patient="later1", entities=["Patient/later1"])
     assert audit.for_patient("later1") == []
     assert audit.flush() == 3
-    assert len(audit.for_patient("later1")) == 3
+    (found,) = audit.for_patient("later1")
+    named = [entity["what"]["reference"] for entity in found["entity"]]
+    assert named == ["Patient/later1"] * 4  # as often as it was read, and the holder
     assert audit.verify().broken is None
 
 
 def test_what_is_read_while_traces_are_written_waits_for_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a writer under load never stops: it makes a transaction of each few reads."""
     monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
-    monkeypatch.delenv("VIRAGE_AUDIT_LATER", raising=False)
+    monkeypatch.setattr("virage.core.audit.recording.at_once", False)
 
     def about() -> str:
         audit.later(by=NURSE, action="fhir.read", patient="later2", entities=["Patient/later2"])
@@ -125,7 +127,7 @@ def test_what_is_read_while_traces_are_written_waits_for_the_next_time(monkeypat
 
 def test_what_one_caller_reads_of_one_patient_at_once_is_one_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
-    monkeypatch.delenv("VIRAGE_AUDIT_LATER", raising=False)
+    monkeypatch.setattr("virage.core.audit.recording.at_once", False)
     other = system("other")
     for number in range(250):
         audit.later(by=NURSE, action="fhir.read", patient=lambda: "p1", entities=[f"Observation/{number}"])

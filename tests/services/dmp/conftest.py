@@ -6,7 +6,7 @@ from tests.services.dmp.world import World
 @pytest.fixture(autouse=True)
 def _traces_at_once(monkeypatch):
     """Read traces are written by the test's own connection."""
-    monkeypatch.setenv("VIRAGE_AUDIT_LATER", "0")
+    monkeypatch.setattr("virage.core.audit.recording.at_once", True)
 
 
 @pytest.fixture

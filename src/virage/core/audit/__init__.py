@@ -9,7 +9,7 @@ Leaves out: shipping of traces to a third party (ATNA feed), and the anchoring o
 
 from virage.core.audit.content import AGENT_SYSTEMS, PURPOSE_SYSTEM
 from virage.core.audit.queries import for_patient, of_subject
-from virage.core.audit.recording import INSERT, PLACEHOLDERS, Row, flush, later, row, trace, traces
+from virage.core.audit.recording import INSERT, PLACEHOLDERS, Row, flush, later, read_later, row, trace, traces
 from virage.core.audit.verification import Break, verify
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "for_patient",
     "later",
     "of_subject",
+    "read_later",
     "row",
     "trace",
     "traces",

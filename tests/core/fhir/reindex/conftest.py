@@ -12,7 +12,7 @@ from virage.core.fhir.reindex import engine
 @pytest.fixture(autouse=True)
 def _afresh(monkeypatch):
     """Each test has a database of its own, of which this process has not heard yet."""
-    monkeypatch.setenv("VIRAGE_AUDIT_LATER", "0")
+    monkeypatch.setattr("virage.core.audit.recording.at_once", True)
     monkeypatch.setattr(registry, "_known", registry.Known())
     registry._number += 1
     yield

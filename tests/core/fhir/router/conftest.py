@@ -58,7 +58,7 @@ def asking(service: FhirService = SHARED, caller: Caller = SOFTWARE) -> Ask:
 @pytest.fixture(autouse=True)
 def _traces_at_once(monkeypatch):
     """Read traces are written by the test's own connection, not by the thread that waits for more of them."""
-    monkeypatch.setenv("VIRAGE_AUDIT_LATER", "0")
+    monkeypatch.setattr("virage.core.audit.recording.at_once", True)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def known(path: str, accept: str, by: Caller, service: FhirService) -> "Version 
     version = service.store.known(*place) if place is not None else None
     if version is None or is_guarded(version.type, version.body):
         return None
-    audit.later(by=by, action="fhir.read", patient=version.patient, entities=(path,))
+    audit.read_later(by, "fhir.read", version.patient, path)
     return version
 
 
