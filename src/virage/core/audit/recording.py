@@ -99,8 +99,9 @@ def later(
 ) -> None:
     """Trace a plain read without making its reader wait: written within 200 ms, with others, in one statement.
 
-    What one caller reads about one patient in that time is one trace that names each resource, as often as it was read. `patient` may be found out by then. A crash of the machine can lose the last 200 ms of such traces, never one of a write or of a national
-    service: those use `trace`. `VIRAGE_AUDIT_LATER=0` writes each at once.
+    What one caller reads about one patient in that time is one trace that names each resource, as often as it was read. `patient`
+    may be found out by then. A crash of the machine can lose the last 200 ms of such traces, never one of a write or of a
+    national service: those use `trace`. `VIRAGE_AUDIT_LATER=0` writes each at once.
     """
     global at_once
     if at_once is None:

@@ -5,6 +5,7 @@ import copy
 
 import pytest
 
+from tests.core.fhir.validation.test_rules import element, structure
 from virage.core.fhir import validation
 from virage.core.fhir.fhirpath import ucum
 from virage.core.fhir.validation import ecl
@@ -223,18 +224,6 @@ def test_the_score_of_a_ratio_has_a_value():
     assert errors(reported({"measureScore": {"value": 1, "unit": "x"}}), {**measure(), "group": [{}]}) == [
         ("invalid", GROUP + ".measureScore.unit")
     ]
-
-
-def structure(*elements, **more):
-    return {
-        "resourceType": "StructureDefinition", "url": "http://x.test/p", "name": "P", "status": "draft", "kind": "resource",
-        "abstract": False, "type": "Patient", "baseDefinition": HL7 + "Patient", "derivation": "constraint",
-        "differential": {"element": [{"id": "Patient", "path": "Patient"}, *elements]}, **more,
-    }  # fmt: skip
-
-
-def element(path, **more):
-    return {"id": f"Patient.{path}", "path": f"Patient.{path}", **more}
 
 
 ELEMENT = "StructureDefinition.differential.element[1]"
