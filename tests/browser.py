@@ -114,6 +114,13 @@ class Visitor:
         """Whether scripts are off in this window."""
         return bool(self.page.locator("noscript meta[http-equiv=refresh]").count())
 
+    def until(self, seen: Callable[[], bool]) -> None:
+        """Wait for what is to be seen. Asked from here: what Playwright would poll inside the page, the page's policy refuses to evaluate."""
+        last = time.monotonic() + _WAIT / 1000
+        while not seen():
+            assert time.monotonic() < last, f"not seen on {self.page.url}"
+            self.page.wait_for_timeout(50)
+
     def tab_to(self, words: str, most: int = 60) -> None:
         """Press Tab until what has the focus is named by these words."""
         for _ in range(most):

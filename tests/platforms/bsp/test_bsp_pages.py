@@ -36,9 +36,9 @@ def test_a_pdf_inside_a_document_shows_in_the_page(visitor) -> None:
     doctor = visitor().become_professional("generaliste")
     doctor.go(CLAIRE)
     doctor.page.click("table a:has-text('Ordonnance')")
-    doctor.page.wait_for_function("document.querySelector('object.cda-pdf')?.offsetHeight > 300")
-    doctor.page.wait_for_timeout(300)
-    assert any(frame.url.startswith("data:application/pdf") for frame in doctor.page.frames)
+    doctor.page.wait_for_selector("object.cda-pdf")
+    doctor.until(lambda: doctor.page.locator("object.cda-pdf").evaluate("it => it.offsetHeight") > 300)
+    doctor.until(lambda: any(frame.url.startswith("data:application/pdf") for frame in doctor.page.frames))
     assert doctor.said == []
 
 
