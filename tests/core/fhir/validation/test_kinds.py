@@ -203,7 +203,7 @@ GROUP = "MeasureReport.group[0]"
         ({"stratifier": [{"code": {"text": "age"}}]}, {"stratifier": [{"code": [{"text": "age"}]}]}, []),
         ({"stratifier": [{"code": {"text": "age"}}]}, {"stratifier": [{"code": [{"text": "sex"}]}]},
          [("invalid", GROUP + ".stratifier[0]"), ("not-found", GROUP)]),
-        ({"stratifier": [{"id": "s"}]}, {"stratifier": [{"id": "s"}]}, []),
+        ({"stratifier": [{"id": "s"}]}, {"stratifier": [{"id": "s", "stratum": [{"value": {"text": "x"}}]}]}, []),
     ],
 )  # fmt: skip
 def test_what_a_report_counts_is_what_its_measure_defines(group, told, found):

@@ -40,6 +40,8 @@ class Evaluation:
     terminology: Terminology | None = None
     conforms: Conforms | None = None
     moment: datetime | None = None
+    #: by identity of a Bundle, its resources by what references call them
+    bundles: Mapping[int, dict[str, Any]] = MappingProxyType({})
     steps = MAX_STEPS
     index = 0
     total: Items = []  # noqa: RUF012 (never changed: collections are not)

@@ -19,6 +19,9 @@ def check(item: Item, entries: list[Item], session: Session) -> None:
     _links(links, kind, item, session)
     if kind == "searchset":
         _search(links, entries, session)
+    elif kind in ("batch", "transaction"):
+        for entry in entries:
+            _request(entry, session)
     elif kind in ("document", "message"):
         _reached(item, entries, "error" if kind == "document" else "warning", session)
 
@@ -74,6 +77,29 @@ def _search(links: list[Item], entries: list[Item], session: Session) -> None:
             session.add("invalid", "Une ressource trouvée par une recherche a un id.", place, severity)
         if mode == "match" and wanted and name not in wanted:
             session.add("invalid", f"La recherche porte sur {', '.join(sorted(wanted))}, pas sur {name}.", place)
+
+
+def _request(entry: Item, session: Session) -> None:
+    """What a request writes is there, is of the type that its address names, and has the id that it names (R4, http: update)."""
+    line = entry.value if type(entry.value) is dict else {}
+    request, content = line.get("request"), line.get("resource")
+    method = request.get("method") if type(request) is dict else None
+    if type(request) is not dict or method not in ("POST", "PUT"):
+        return
+    path, query, _ = str(request.get("url", "")).partition("?")
+    name, slash, ident = path.partition("/")
+    if not is_resource_type(name) or ident.startswith("$"):
+        return  # an operation, or an address that cannot be followed
+    if type(content) is not dict:
+        if not (slash and ident):
+            session.add("required", f"Une requête {method} porte la ressource à écrire (resource).", entry.place)
+        return
+    if content.get("resourceType") != name:
+        text = f"L'adresse de la requête est celle d'une ressource {name}, pas {content.get('resourceType')}."
+        session.add("invalid", text, entry.place)
+    elif method == "PUT" and slash and not query and content.get("id") != ident:
+        text = "Une ressource mise à jour (PUT) porte l'id que nomme l'adresse de la requête."
+        session.add("invalid", text, entry.place)
 
 
 def _mode(entry: Item) -> Any:

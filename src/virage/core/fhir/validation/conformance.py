@@ -1,5 +1,6 @@
 """Whether an element conforms to a profile: the walk of a shape over an instance."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,10 +12,11 @@ from virage.core.fhir.validation import invariants, limits
 from virage.core.fhir.validation.items import Frame, Item, children, equal, matches, mismatch
 from virage.core.fhir.validation.report import Enough
 from virage.core.fhir.validation.session import REFERENCE, Session
-from virage.core.fhir.validation.shapes import STRUCTURE, BadProfile, Shape, shape_of
+from virage.core.fhir.validation.shapes import STRUCTURE, BadProfile, Shape, lost_base, shape_of
 from virage.core.fhir.validation.slicing import belongs
 
 _BY_URL: list[Mapping[str, Any]] = [{"type": "value", "path": "url"}]
+_CROSS = re.compile(r"http://hl7\.org/fhir/[0-9]\.[0-9]/StructureDefinition/extension-")
 _BY_TYPE: list[Mapping[str, Any]] = [{"type": "type", "path": "$this"}]
 
 
@@ -35,6 +37,9 @@ def check_profile(item: Item, canonical: str, session: Session, *, severity: str
         text = f"Le profil {canonical} porte sur {shape.type_name} : il ne convient pas à {item.type}."
         session.add("structure", text, item.place)
         return
+    if lost := lost_base(canonical, session.registry):
+        text = f"Profil {canonical} : sa base {lost} est inconnue ici, et ce qu'elle exige n'a pu être contrôlé."
+        session.add("not-found", text, item.place, severity)
     session.verdicts.setdefault(key, True)
     before = session.errors
     check(shape, item, session)
@@ -236,7 +241,8 @@ def _types(shape: Shape, item: Item, session: Session) -> None:
         session.add("structure", f"Le profil {shape.profile} permet ici : {codes} ; pas {item.type}.", place)
         return
     canonicals = [canonical for each in lines for canonical in each.get("profile", ())]
-    canonicals = [each for each in canonicals if not is_base(each, item.type)]
+    if any(is_base(each, item.type) or _is_cross(each) for each in canonicals):
+        canonicals = []  # one of them permits the type itself, or cannot be held against anything
     if canonicals and all(each.get("profile") for each in lines) and (item.type != "Extension" or shape.slice):
         if len(canonicals) == 1:
             check_profile(item, canonicals[0], session)
@@ -263,20 +269,24 @@ def _allows(line: Mapping[str, Any], item: Item) -> bool:
     return definitions.is_a(item.type, code)
 
 
+def _is_cross(canonical: str) -> bool:
+    """Whether a canonical is that of an element of another version of FHIR, which is published nowhere as a profile."""
+    return _CROSS.match(canonical) is not None
+
+
 def _target(shape: Shape, item: Item, targets: list[str], lines: list[Mapping[str, Any]], session: Session) -> None:
-    reference = item.value.get("reference") if type(item.value) is dict else None
+    line = item.value if type(item.value) is dict else {}
+    reference, told = line.get("reference"), line.get("type")
     if type(reference) is not str:
+        if type(told) is str:
+            _named(told, item, targets, session)
         return
     found = session.resolve(reference, item.frame)
     _aggregation(shape, item, reference, found is not None, lines, session)
     if found is None:
         match = REFERENCE.fullmatch(reference.partition("#")[0])
-        if match is None:
-            return
-        names = {_type_of(each, session) for each in targets}
-        if "" not in names and not any(definitions.is_a(match[2], name) for name in names):
-            text = f"Cette référence doit désigner : {', '.join(sorted(names))} ; pas {match[2]}."
-            session.add("structure", text, item.place)
+        if match is not None or type(told) is str:
+            _named(match[2] if match is not None else str(told), item, targets, session)
         return
     value, frame = found
     inner = Item(value, None, str(value.get("resourceType")), item.place, frame)
@@ -288,6 +298,14 @@ def _target(shape: Shape, item: Item, targets: list[str], lines: list[Mapping[st
         if each not in known:
             text = f"Profil {each} inconnu ici : la cible n'a pu être contrôlée."
             session.add("not-found", text, item.place, session.options.unknown_targets)
+
+
+def _named(name: str, item: Item, targets: list[str], session: Session) -> None:
+    """The type that a reference tells is of those of its profiles, as far as these are here."""
+    names = {_type_of(each, session) for each in targets}
+    if "" not in names and definitions.kind(name) and not any(definitions.is_a(name, each) for each in names):
+        text = f"Cette référence doit désigner : {', '.join(sorted(names))} ; pas {name}."
+        session.add("structure", text, item.place)
 
 
 def _aggregation(

@@ -9,7 +9,7 @@ from virage.core.fhir import definitions
 from virage.core.fhir.definitions import Binding, ElementDef, Invariant
 from virage.core.fhir.validation import bundles, datatypes, invariants, narratives
 from virage.core.fhir.validation.conformance import bound, check_profile, furthest
-from virage.core.fhir.validation.extensions import check_extension
+from virage.core.fhir.validation.extensions import check_extension, repeated
 from virage.core.fhir.validation.items import Item, children
 from virage.core.fhir.validation.registry import KEPT
 from virage.core.fhir.validation.rules import EARLY, RULES
@@ -106,6 +106,9 @@ def resource(item: Item, session: Session) -> None:
         if type(canonical) is str:
             with session.after(item.place):
                 check_profile(item, canonical, session, severity=session.options.unknown_profiles)
+    for canonical in session.registry.global_profiles(item.type):
+        with session.after(item.place):
+            check_profile(item, canonical, session, severity=session.options.unknown_profiles)
     with session.after(item.place):
         narratives.contained(item, session)
 
@@ -137,7 +140,9 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
         _primitive(item, definition, session)
         if type(item.twin) is not dict:
             return
-        for child in children(item, "extension"):
+        held = children(item, "extension")
+        repeated(held, item, session)
+        for child in held:
             _extension(child, item, above, session, ids)
         return
     value = item.value
@@ -166,7 +171,10 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
             continue
         name = known.name
         done.add(name)
-        for child in children(item, name):
+        found = children(item, name)
+        if len(found) > 1 and name in ("extension", "modifierExtension"):
+            repeated(found, item, session)
+        for child in found:
             if child.type == "Extension" and name in ("extension", "modifierExtension"):
                 _extension(child, item, above, session, ids)
             elif definitions.kind(child.type) == "resource":
@@ -196,14 +204,17 @@ def _primitive(item: Item, definition: ElementDef | None, session: Session) -> N
     if session.options.check_text and item.type == "string" and type(value) is str and _TAG.search(value):
         session.add("security", "Un texte simple ne peut contenir de balises HTML : retirez-les.", item.place)
     above: Any = item.place[0]
-    if item.type == "uri" and item.place[1] == "url" and above[1] == "contained" and not _ABSOLUTE.match(str(value)):
-        session.add(
-            "invalid", "L'adresse (url) d'une ressource contenue doit être absolue, si elle est donnée.", item.place
-        )
+    if item.type == "uri" and item.place[1] == "url" and _is_resource(above) and not _ABSOLUTE.match(str(value)):
+        session.add("invalid", "L'adresse (url) d'une ressource doit être absolue.", item.place)
     if type(value) is str and value.startswith("urn:uuid:") and value[9:45] != value[9:45].lower():
         session.add("value", "Un UUID s'écrit en minuscules (R4, uri).", item.place)
     if item.type == "canonical" and type(value) is str:
         _canonical(item, value, definition, session)
+
+
+def _is_resource(place: Any) -> bool:
+    """Whether a place is that of a whole resource."""
+    return type(place) is tuple and (place[0] is None or place[1] in ("contained", "resource"))
 
 
 def _canonical(item: Item, value: str, definition: ElementDef | None, session: Session) -> None:

@@ -1,6 +1,7 @@
 """Extensions against their definitions: known, in a place they are meant for, and shaped as defined."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,28 @@ def check_extension(item: Item, holder: Item, above: list[Item], session: Sessio
     if not nested or "context" in source:
         _context(source, item, holder, above, session)
     check_profile(item, url, session)
+
+
+def repeated(items: list[Item], holder: Item, session: Session) -> None:
+    """Extensions of one element are no more than the root of their definition permits."""
+    if len(items) < 2:
+        return
+    counts = Counter(str(each.value.get("url")) for each in items if type(each.value) is dict)
+    for url, count in counts.items():
+        source = session.registry.structure(url) if count > 1 else None
+        for line in _lines(source)[:1] if source is not None and source.get("type") == "Extension" else ():
+            most = line.get("max")
+            if line.get("path") == "Extension" and type(most) is str and most.isdecimal() and count > int(most[:9]):
+                text = f"L'extension {url} est permise {most} fois au plus ici, {count} trouvées."
+                session.add("structure", text, holder.place)
+
+
+def _lines(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The elements of a definition: of its snapshot, else of its differential."""
+    found: list[Mapping[str, Any]] = source.get("snapshot", {}).get("element") or source.get("differential", {}).get(
+        "element", []
+    )
+    return found
 
 
 def _part(url: str, item: Item, holder: Item, session: Session) -> None:

@@ -108,6 +108,19 @@ class Registry:
             return None
         return _built_in(kind, url)
 
+    def global_profiles(self, kind: str) -> list[str]:
+        """The profiles that the implementation guides given to this registry set for all resources of a type (R4, global)."""
+        found: list[str] | None = self.cache.get(("global", kind))
+        if found is None:
+            found = [] if self._above is None else list(self._above.global_profiles(kind))
+            for (name, _), versions in self._known.items():
+                if name == "ImplementationGuide":
+                    for line in versions[max(versions, key=age)].get("global", ()):
+                        if line.get("type") == kind and isinstance(line.get("profile"), str):
+                            found.append(line["profile"])
+            self.cache["global", kind] = found
+        return found
+
     def resource(self, kind: str, ident: str) -> Resource | None:
         """A resource given to this registry, by type and id: what references may point at."""
         return self._by_id.get((kind, ident))

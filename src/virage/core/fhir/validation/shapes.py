@@ -142,6 +142,19 @@ def shape_of(canonical: str, registry: Registry) -> Shape:
     return shape
 
 
+def lost_base(canonical: str, registry: Registry) -> str:
+    """The profile from which this one derives, at any level, that is not here, where no snapshot makes up for it; or ""."""
+    for _ in range(MAX_CHAIN):
+        source = registry.structure(canonical)
+        base = source.get("baseDefinition", "") if source is not None else ""
+        if not base or source is None or source.get("snapshot"):
+            return ""
+        if registry.structure(base) is None:
+            return str(base)
+        canonical = base
+    return ""
+
+
 def _build(canonical: str, registry: Registry, above: tuple[str, ...]) -> Shape:
     if canonical in above or len(above) > MAX_CHAIN:
         raise BadProfile("Le profil dérive de lui-même : corrigez baseDefinition.")
@@ -160,14 +173,15 @@ def _build(canonical: str, registry: Registry, above: tuple[str, ...]) -> Shape:
         if not definitions.kind(type_name):
             _lay(root, lines or source.get("snapshot", {}).get("element", []))
         return root
-    if lines and base and registry.structure(base) is not None:
+    snapshot = source.get("snapshot", {}).get("element", [])
+    if base and (lines or not snapshot) and registry.structure(base) is not None:
         root = copy.deepcopy(_build(base, registry, (*above, canonical)))
         for each in root.walk():
             each.profile = each.profile or canonical
         _lay(root, lines, canonical)
     else:
         root = Shape(type_name, type_name, type_name, canonical)
-        _lay(root, source.get("snapshot", {}).get("element", []) or lines, canonical)
+        _lay(root, snapshot or lines, canonical)
         for each in root.walk():
             _forget_the_base(each)
     root.profile = canonical

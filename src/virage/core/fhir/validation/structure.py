@@ -130,14 +130,20 @@ def _compile(type_def: TypeDef) -> Walk:
     choices: list[tuple[str, frozenset[str]]] = []
     is_resource = type_def.kind == "resource"
     is_extension = type_def.name == "Extension"
+    is_twin = type_def.name == "Element"
 
     def walk(value: Any, place: Place, report: Report) -> None:
         if type(value) is not dict:
             report.add("structure", "Un objet JSON entre accolades est attendu ici.", place)
             return
-        if not value:
-            report.add("structure", "Un objet vide n'est pas permis : donnez-lui un contenu ou retirez-le.", place)
-            return
+        if len(value) < 2 and not is_resource:
+            if not value:
+                report.add("structure", "Un objet vide n'est pas permis : donnez-lui un contenu ou retirez-le.", place)
+                return
+            if "id" in value and not is_twin:
+                report.add(
+                    "invariant", "Un élément a un contenu ou des extensions, pas seulement un id (ele-1).", place
+                )
         for shown, first, names in required:
             if first not in value and names.isdisjoint(value):
                 report.add("required", f"L'élément « {shown} » est obligatoire ici : ajoutez-le.", place)
@@ -193,10 +199,11 @@ def _extension_shape(value: dict[str, Any], place: Place, report: Report) -> Non
 def _handler(type_def: TypeDef, child: ElementDef, ref: TypeRef, name: str) -> Handler:
     shown = f"{child.name}.ofType({ref.code})" if child.choice else child.name
     target = child.type_name(ref.code)
-    if target == "Resource":
+    if definitions.kind(target) == "resource":
         if child.name == "contained":
             return _contained_resources
-        return _many(resource, shown) if child.is_list else _one(resource, shown)
+        walk = resource if target == "Resource" else _resource_walk(target)
+        return _many(walk, shown) if child.is_list else _one(walk, shown)
     if ref.code == "xhtml":
         return _primitive(narrative.narrative, shown, None, "")
     if definitions.kind(target) == "primitive-type":
@@ -219,6 +226,18 @@ def _handler(type_def: TypeDef, child: ElementDef, ref: TypeRef, name: str) -> H
     else:
         handler = _many_typed(target, shown) if child.is_list else _one_typed(target, shown)
     return _once(handler) if ref.code in _REPEATED else handler
+
+
+def _resource_walk(target: str) -> Walk:
+    """The walk of a resource that stands where one type alone may."""
+
+    def walk(value: Any, place: Place, report: Report) -> None:
+        resource(value, place, report)
+        found = value.get("resourceType") if type(value) is dict else None
+        if type(found) is str and found != target and found in definitions.resource_types():
+            report.add("structure", f"Une ressource {target} est attendue ici, pas {found}.", place)
+
+    return walk
 
 
 def _once(handler: Handler) -> Handler:

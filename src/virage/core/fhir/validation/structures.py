@@ -353,7 +353,12 @@ def _narrows(line: Mapping[str, Any], base: ElementDef, item: Item, session: Ses
     own = {each.get("code") for each in told if type(each) is dict} if type(told) is list else set()
     for code in sorted(str(each) for each in own - codes):
         narrower = any(definitions.is_a(code, each) for each in codes if definitions.kind(each))
-        if definitions.kind(code) and not narrower and not codes & {"Element", "BackboneElement", "Resource"}:
+        if (
+            definitions.kind(code)
+            and not narrower
+            and not codes & {"Element", "BackboneElement", "Resource"}
+            and code != "Resource"
+        ):
             session.add("invalid", f"{where} : le type {code} n'est pas de ceux de la base.", item.place)
     for key in line:
         start = next((each for each in _VALUED if key.startswith(each) and key != each), None)

@@ -64,28 +64,53 @@ def _reference(item: Any) -> tuple[str | None, str]:
     return (item, "") if isinstance(item, str) else (None, "")
 
 
-def _contained(env: Evaluation, reference: str) -> Any:
-    holder = env.root.value if isinstance(env.root.value, Mapping) else {}
-    if reference == "#":
-        return holder
-    return next((each for each in _objects(holder.get("contained")) if each.get("id") == reference[1:]), None)
+def _around(item: Any, env: Evaluation) -> list[Node]:
+    """The resources in which an element stands, from the nearest; last the one that contains all that is evaluated."""
+    found: list[Node] = []
+    node = item if item.__class__ is Node else None
+    while node is not None:
+        if node.type.kind == "resource":
+            found.append(node)
+        node = node.parent
+    return [*found, env.root]
+
+
+def _contained(around: list[Node], env: Evaluation, reference: str) -> Node | None:
+    """What `#id` names in the nearest resource that contains it; for `#` alone, the resource that contains the others."""
+    for holder in around:
+        if not isinstance(holder.value, Mapping):
+            continue
+        if reference == "#":
+            inside = holder.parent is not None and (holder.step is None or holder.step.name == "contained")
+            if holder is env.root or not (inside or holder.value is env.resource.value):
+                return holder
+            continue
+        for each in _objects(holder.value.get("contained")):
+            kind = model.resource_type(each.get("resourceType"))
+            if each.get("id") == reference[1:] and kind is not None:
+                return Node(each, each, kind, holder)
+    return None
 
 
 def _objects(value: Any) -> list[Any]:
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
-def _in_bundle(env: Evaluation, reference: str) -> Any:
-    holder = env.root.value
-    if not isinstance(holder, Mapping) or holder.get("resourceType") != "Bundle":
-        return None
-    for entry in _objects(holder.get("entry")):
-        resource = entry.get("resource")
-        if not isinstance(resource, Mapping):
+def _in_bundle(around: list[Node], env: Evaluation, reference: str) -> Any:
+    for holder in around:
+        if not isinstance(holder.value, Mapping) or holder.value.get("resourceType") != "Bundle":
             continue
-        local = f"{resource.get('resourceType')}/{resource.get('id')}"
-        if reference in (entry.get("fullUrl"), local):
-            return resource
+        known = env.bundles.get(id(holder.value))
+        if known is None:
+            known = {}
+            for entry in _objects(holder.value.get("entry")):
+                resource = entry.get("resource")
+                if isinstance(resource, Mapping):
+                    for name in (entry.get("fullUrl"), f"{resource.get('resourceType')}/{resource.get('id')}"):
+                        known.setdefault(str(name), resource)
+            env.bundles = {**env.bundles, id(holder.value): known}
+        if reference in known:
+            return known[reference]
     return None
 
 
@@ -103,9 +128,14 @@ def resolve(items: Items, env: Evaluation) -> Items:
             continue
         env.spend(1)
         found: Any = None
-        if reference is not None:
-            found = _contained(env, reference) if reference.startswith("#") else _in_bundle(env, reference)
-            if found is None and env.resolver is not None and not reference.startswith("#"):
+        if reference is not None and reference.startswith("#"):
+            inner = _contained(_around(item, env), env, reference)
+            if inner is not None:
+                out.append(inner)
+                continue
+        elif reference is not None:
+            found = _in_bundle(_around(item, env), env, reference)
+            if found is None and env.resolver is not None:
                 found = env.resolver(reference)
         if found is None:
             parts = _REFERENCE.fullmatch(reference) if reference else None
