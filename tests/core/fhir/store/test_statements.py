@@ -142,3 +142,20 @@ def test_the_pending_list_of_the_index_is_kept_short(own_database):
     with database.cursor() as cursor:
         cursor.execute("SHOW gin_pending_list_limit")
         assert cursor.fetchone() == ("64kB",)
+
+
+def test_what_writes_left_waiting_is_taken_in(db):
+    from virage.core import db as database
+    from virage.core.fhir.tasks import take_in_tokens
+
+    def pages() -> int:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT gin_clean_pending_list('fhir_resource_tokens')")
+            return int(cursor.fetchone()[0])
+
+    store = Store(space("fhir"))
+    store.create(observation(), by=BY)
+    assert pages() > 0
+    store.create(observation(), by=BY)
+    take_in_tokens(0)
+    assert pages() == 0

@@ -6,10 +6,9 @@ from typing import Any
 
 from virage.core import db
 from virage.core.fhir.index import keys
-from virage.core.fhir.store import packing, statements, uniqueness
+from virage.core.fhir.store import packing, pending, statements, uniqueness
 from virage.core.fhir.store.containing import Part
 from virage.core.fhir.store.packing import Packed
-from virage.core.fhir.store.pending import DURING_LOAD
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.writing import Prepared, instant, prepare, stamped
 
@@ -91,13 +90,13 @@ def locators_in(lines: list[Packed]) -> None:
 def await_merge() -> None:
     """Let the token index keep what comes, until `merge`: sorted and at once it takes several times less work."""
     with db.cursor() as cursor:
-        cursor.execute(f"SET LOCAL gin_pending_list_limit = '{DURING_LOAD}'")
+        cursor.execute(f"SET LOCAL gin_pending_list_limit = '{pending.DURING_LOAD}'")
 
 
 def merge() -> None:
-    """Have the token index take in what waits."""
+    """Have the token index take in what waits, and no longer let it."""
+    pending.take_in()
     with db.cursor() as cursor:
-        cursor.execute("SELECT gin_clean_pending_list('fhir_resource_tokens')")
         cursor.execute("SET LOCAL gin_pending_list_limit TO DEFAULT")
 
 
