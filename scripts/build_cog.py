@@ -1,7 +1,7 @@
 """Build the table of birth places from the COG of the shared data: `build_cog.py COG_FOLDER`.
 
-COG_FOLDER holds communes.json.zst, departements.json.zst and regions.json.zst of package `@etalab/decoupage-administratif`
-(INSEE data). Writes communes.csv.gz, departements.csv and regions.csv in `trust/ins/data`; the same input gives the same bytes.
+COG_FOLDER holds communes.json.zst of package `@etalab/decoupage-administratif` (INSEE data). Writes communes.csv.gz in
+`trust/ins/data`; the same input gives the same bytes.
 """
 
 import gzip
@@ -59,11 +59,6 @@ def main() -> None:
     header = "code;nom;nature;departement;region;rattachement;code_postal;population"
     text = "\n".join([SOURCE, header, *communes, ""])
     (OUT / "communes.csv.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-    for name in ("departements", "regions"):
-        lines = [
-            f"{e['code']};{e['nom']};{e.get('region', '')}" for e in sorted(read(folder, name), key=lambda e: e["code"])
-        ]
-        (OUT / f"{name}.csv").write_text("\n".join([SOURCE, "code;nom;region", *lines, ""]))
     print(f"{len(communes)} communes")
 
 

@@ -36,14 +36,6 @@ def test_a_document_about_another_patient_is_seen_as_such() -> None:
     assert any(issue.severity == "error" for issue in interop.check(written.content, other).issues)
 
 
-def test_the_journey_gets_a_new_document_each_time() -> None:
-    traits = documents.traits_of(demo.patiente())
-    account = {"rpps": demo.professionals()[0].entry.rpps}
-    one, two = documents.for_journey(traits, account), documents.for_journey(traits, account)
-    assert interop.check(one, traits).issues == ()
-    assert interop.check(one).metadata.id != interop.check(two).metadata.id
-
-
 def test_the_page_is_a_well_formed_pdf() -> None:
     content = pdf.page("Titre (é)", ["une ligne", r"une \ autre"])
     assert content.startswith(b"%PDF-1.4")

@@ -30,5 +30,4 @@ class Room:
     fhir: tuple[Any, ...] = ()
     menu: tuple[MenuEntry, ...] = ()
     handlers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
-    indicators: tuple[Any, ...] = ()
     mount: str | None = None

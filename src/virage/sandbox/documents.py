@@ -3,14 +3,14 @@ laboratory report with coded entries (N3). The same patient, author and number g
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from lxml import etree
 
-from virage.sandbox import country, demo, pdf
+from virage.sandbox import country, pdf
 from virage.trust import ins, interop
 from virage.trust.interop import CdaMetadata, Code, Id, Organisation, Participant, Section
 
@@ -86,17 +86,6 @@ def write(kind: Kind, patient: "ins.Person", author: country.Professional, *, nu
     """A document of this kind by this professional; `number` sets apart several of one kind and moves them back in time."""
     day = datetime(2025, 11, 17, 9, 30, tzinfo=UTC) - timedelta(days=23 * number)
     return _written(kind, traits_of(patient), author, day, f"{patient.patient}/{author.rpps}/{kind}/{number}")
-
-
-def for_journey(traits: interop.Traits, author: Mapping[str, str]) -> bytes:
-    """The document that the journey publishes when none is given: a laboratory report, new at each call.
-
-    `author` is an entry of `virage accounts --json`.
-    """
-    known = next((one.entry for one in demo.professionals() if one.entry.rpps == author.get("rpps")), None)
-    who = known or demo.professionals()[0].entry
-    now = datetime.now(UTC).replace(microsecond=0)
-    return _written("biologie", traits, who, now, str(uuid.uuid4())).content
 
 
 def _written(kind: Kind, traits: interop.Traits, author: country.Professional, day: datetime, mark: str) -> Written:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from virage.core import settings as house_settings
-from virage.core.settings import SettingError, flag, get, number, sandbox, secret_key
+from virage.core.settings import SettingError, flag, get, sandbox, secret_key
 from virage.site import house
 
 THEMES = ("neutral", "dsfr")
@@ -137,4 +137,3 @@ if VIRAGE_THEME not in THEMES:
 if VIRAGE_THEME == "dsfr":
     # Only the files of the design system: its templates and its marks of the State are not ours to show by default.
     STATICFILES_DIRS = [Path(import_module("dsfr").__file__ or "").parent / "static"]
-VIRAGE_WORKERS = number("VIRAGE_WORKERS", 1, 256)

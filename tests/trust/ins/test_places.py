@@ -40,7 +40,6 @@ def test_the_committed_table_knows_communes_districts_former_ones_and_countries(
     assert places.find("63999") is None
     assert places.label("99352") == "Algérie"
     assert places.label("99999") == "Inconnu"
-    assert places.departments()["2A"] == "Corse-du-Sud"
 
 
 def test_every_code_has_its_form() -> None:

@@ -34,7 +34,7 @@ def test_a_known_test_matricule_is_read(value: str) -> None:
 def test_the_key_of_any_number_is_accepted_and_lies_between_1_and_97(number: str) -> None:
     key = rules.compute_key(number)
     assert 1 <= int(key) <= 97
-    assert rules.matricule_from(number, key, rules.OID_NIR_TEST, sandbox=True).number == number
+    assert rules.parse_matricule(number + key, rules.OID_NIR_TEST, sandbox=True).number == number
 
 
 @given(numbers, st.data())
@@ -79,4 +79,3 @@ def test_only_the_systems_of_matricules_have_an_oid() -> None:
     assert rules.oid_of_system("urn:oid:1.2.250.1.213.1.4.8") == rules.OID_NIR
     assert rules.oid_of_system("1.2.250.1.213.1.4.8") is None
     assert rules.oid_of_system("urn:oid:1.2.250.1.213.1.4.2") is None
-    assert rules.system_of_oid(rules.OID_NIR) == rules.system_of_oid("urn:oid:" + rules.OID_NIR)

@@ -94,16 +94,16 @@ def test_the_first_given_name_opens_the_list_word_for_word(given_name: str, name
 @pytest.mark.parametrize(
     ("year", "month", "day", "expected"),
     [
-        (1950, 6, None, (date(1950, 6, 1), True)),
-        (1950, None, 14, (date(1950, 1, 14), True)),
-        (1950, None, None, (date(1950, 12, 31), True)),
-        (1950, 13, 0, (date(1950, 12, 31), True)),
-        (1950, 6, 0, (date(1950, 6, 1), True)),
-        (1950, 6, 14, (date(1950, 6, 14), False)),
+        (1950, 6, None, date(1950, 6, 1)),
+        (1950, None, 14, date(1950, 1, 14)),
+        (1950, None, None, date(1950, 12, 31)),
+        (1950, 13, 0, date(1950, 12, 31)),
+        (1950, 6, 0, date(1950, 6, 1)),
+        (1950, 6, 14, date(1950, 6, 14)),
     ],
 )
 def test_an_incomplete_date_is_completed_by_the_rule(
-    year: int, month: int | None, day: int | None, expected: tuple
+    year: int, month: int | None, day: int | None, expected: date
 ) -> None:
     assert rules.interpret_birth_date(year=year, month=month, day=day) == expected
 

@@ -22,7 +22,6 @@ DEFAULT_SCOPES: dict[str, frozenset[str]] = {
     "agent": frozenset({"openid", "user/*.rs"}),
     "software": frozenset({"system/*.rs"}),
 }
-LEVEL = {"citizen": "patient", "professional": "user", "agent": "user", "software": "system"}
 # SMART App Launch 2.2.0, « Scopes for requesting context data ».
 CHOSEN_PATIENT, CHOSEN_ENCOUNTER, FHIR_USER = "launch/patient", "launch/encounter", "fhirUser"
 PURPOSES = ("normal", "bris_de_glace", "centre_15")

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -211,8 +211,3 @@ def forget() -> None:
     with _lock:
         _seen.clear()
         _revoked = (0.0, -1, {})
-
-
-def expiry(claims: Mapping[str, Any]) -> datetime:
-    """When a token ends."""
-    return datetime.fromtimestamp(claims["exp"], UTC)

@@ -210,11 +210,6 @@ def ingress(type: str) -> tuple[IngressGuard, ...]:
     return _WATCHES.get(type, ())
 
 
-def guarded_types() -> frozenset[str]:
-    """The types that have a guard."""
-    return frozenset(_GUARDS)
-
-
 def _subscription(request: FhirRequest, service: FhirService) -> FhirResponse:
     from virage.core.fhir.subscriptions.operations import OVERRIDES
 

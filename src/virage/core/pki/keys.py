@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from virage.core.pki.places import keys_folder
 
@@ -125,11 +125,6 @@ class KeyRing:
             # A token signed by a key that another process made a moment ago; no more often than the file changes.
             self._load(now=True)
         return self._keys.get(kid)
-
-    def key_set(self) -> KeySet:
-        """Every key that still verifies."""
-        self._load()
-        return KeySet(list(self._keys.values()))
 
     def public(self) -> list[dict[str, Any]]:
         """The public keys as JWK, for a JWKS document: retired ones too, so that their signatures still verify."""

@@ -20,7 +20,6 @@ from virage.trust.ins import Identity
 _PROFESSIONS = "1.2.250.1.213.1.1.4.5"
 _SECTORS = "1.2.250.1.71.4.2.4"
 _SETTINGS = "1.2.250.1.213.1.1.4.9"
-_ACTS = "1.2.250.1.213.1.1.4.333"
 _ENCOUNTERS = "2.16.840.1.113883.5.4"
 _DRAFTS = "bsp_drafts"
 _FIELDS = ("type", "titre", "jour", "mois", "annee", "cacher")

@@ -12,11 +12,6 @@ from virage.sandbox.journey.client import Visitor, expect
 from virage.sandbox.journey.people import claims_of, professional_token, software_token, with_purpose
 from virage.trust import interop
 
-MASKED = {
-    "system": "urn:oid:1.2.250.1.213.1.1.4.13",
-    "code": "MASQUE_PS",
-    "display": "Masqué aux professionnels de santé",
-}
 REASON = "Patiente inconsciente aux urgences, antécédents nécessaires"
 CDA_TYPE = "text/xml"
 

@@ -7,13 +7,6 @@ IDNAT_STRUCT = "urn:oid:1.2.250.1.71.4.2.2"
 RPPS = "https://rpps.esante.gouv.fr"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 VISIBILITY_SYSTEM = "urn:oid:1.2.250.1.213.1.1.4.13"
-VISIBILITY_SYSTEMS = frozenset(
-    {
-        VISIBILITY_SYSTEM,
-        "1.2.250.1.213.1.1.4.13",
-        "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument",
-    }
-)
 VISIBILITY: Mapping[str, str] = {
     "MASQUE_PS": "Masqué aux professionnels de santé",
     "INVISIBLE_PATIENT": "Non visible par le patient",

@@ -14,7 +14,6 @@ IDNAT_STRUCT_SYSTEM = "urn:oid:1.2.250.1.71.4.2.2"
 RPPS_SYSTEM = "https://rpps.esante.gouv.fr"
 FINESS_SYSTEM = "https://finess.esante.gouv.fr"
 SIRENE_SYSTEM = "https://sirene.fr"
-RPPS_RANG_SYSTEM = "https://rppsrang.esante.gouv.fr"
 NOS_ROOT = "https://mos.esante.gouv.fr/NOS"
 
 _FINESS = re.compile(r"[0-9][0-9A-Z][0-9]{7}", re.ASCII)
@@ -91,18 +90,6 @@ def require_rpps(value: str, *, path: str = "") -> str:
         raise Invalid(
             "Ce numéro RPPS est faux : onze chiffres, dont le dernier est une clé de contrôle.",
             code="ANNUAIRE.RPPS_WRONG",
-            issue="value",
-            path=path,
-        )
-    return value
-
-
-def require_finess(value: str, *, path: str = "") -> str:
-    """`value` itself. Raises `Invalid` (ANNUAIRE.FINESS_WRONG)."""
-    if not is_finess(value):
-        raise Invalid(
-            "Ce numéro FINESS est faux : neuf caractères, dont le dernier est une clé de contrôle.",
-            code="ANNUAIRE.FINESS_WRONG",
             issue="value",
             path=path,
         )

@@ -100,7 +100,7 @@ def create(request: FhirRequest, service: FhirService) -> FhirResponse:
             issue="business-rule",
             path="Patient.identifier",
         )
-    traits, _ = traits_of(resource)
+    traits = traits_of(resource)
     identity = actions.register(by=request.caller, traits=traits, resource=resource)
     headers = {"Location": f"{request.base}/Patient/{identity.patient}/_history/1", "ETag": 'W/"1"'}
     return FhirResponse.of(_shown(request, identity.patient), 201, headers)

@@ -40,7 +40,6 @@ class Identity:
     state: IdentityState
     traits: Traits
     held: Matricule | None = field(default=None, repr=False)
-    estimated_birth_date: bool = False
     version: int = 0
 
     @property
@@ -124,33 +123,31 @@ def place_of(resource: Mapping[str, Any]) -> str:
     return ""
 
 
-def traits_of(resource: Mapping[str, Any]) -> tuple[Traits, bool]:
-    """Strict traits of a Patient, and whether its birth date is an estimate (a date cut short, completed by the rule)."""
+def traits_of(resource: Mapping[str, Any]) -> Traits:
+    """Strict traits of a Patient; a birth date cut short is completed by the rule."""
     names = [n for n in resource.get("name") or () if isinstance(n, dict)]
     name = next((n for n in names if n.get("use") == "official"), names[0] if names else {})
     given = [str(g) for g in name.get("given") or ()]
     listed = next((e.get("valueString", "") for e in name.get("extension") or () if e.get("url") == BIRTH_LIST), "")
-    born, estimated = _birth_date(str(resource.get("birthDate", "")))
     gender = resource.get("gender")
     sex = _SEXES.get(str(gender), "I") if gender else ""
-    traits = Traits(
+    return Traits(
         family=str(name.get("family", "")),
         given=given[0] if given else rules.first_given_name(listed),
         sex=sex,
-        birth_date=born,
+        birth_date=_birth_date(str(resource.get("birthDate", ""))),
         birth_place=place_of(resource),
         given_list=listed or " ".join(given),
     )
-    return traits, estimated
 
 
-def _birth_date(text: str) -> tuple[date | None, bool]:
+def _birth_date(text: str) -> date | None:
     try:
         parts = [int(part) for part in text.split("-")] if text else []
     except ValueError:
-        return None, False
+        return None
     if not parts or len(parts) > 3:
-        return None, False
+        return None
     year, *rest = parts
     month, day = [*rest, None, None][:2]
     return rules.interpret_birth_date(year=year, month=month, day=day)
@@ -158,14 +155,13 @@ def _birth_date(text: str) -> tuple[date | None, bool]:
 
 def identity_of(resource: Mapping[str, Any], *, sandbox: bool, version: int = 0) -> Identity:
     """The identity that a stored Patient says. Raises `Invalid` where it breaks the rules."""
-    traits, estimated = traits_of(resource)
     state = state_of(resource) or IdentityState()
     held: Matricule | None = None
     for identifier in matricule_identifiers(resource):
         if identifier.get("use") != "old" and state.has_matricule:
             held = rules.parse_matricule(str(identifier.get("value", "")), str(identifier["system"]), sandbox=sandbox)
             break
-    return Identity(str(resource.get("id", "")), state, traits, held, estimated, version)
+    return Identity(str(resource.get("id", "")), state, traits_of(resource), held, version)
 
 
 def name_of(traits: Traits) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from virage.core import settings
 
 _DATA = files("virage.trust.ins") / "data"
-UNKNOWN = "99999"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +70,3 @@ def label(code: str) -> str:
     """Name to show for a code; empty where the table does not hold it."""
     place = find(code)
     return place.name if place else ""
-
-
-@lru_cache(maxsize=1)
-def departments() -> dict[str, str]:
-    """Name of each department and overseas collectivity by its code."""
-    lines = (_DATA / "departements.csv").read_text("utf-8").splitlines()[2:]
-    return {row[0]: row[1] for row in csv.reader(lines, delimiter=";")}

@@ -172,7 +172,6 @@ def metadata(document: Document) -> CdaMetadata:
         template_ids=templates,
         level="N1" if body is not None else "N3",
         media_type=media,
-        payload_size=len("".join(body.itertext())) * 3 // 4 if body is not None else 0,
         format_code=volets.format_of(model, media, level="N1" if body is not None else "N3"),
         model=model.title if model else "",
         replaces=id_of(find(replaced, "parentDocument/id")) if replaced is not None else None,

@@ -14,7 +14,7 @@ from virage.core.errors import Issue
 from virage.trust.interop import volets
 from virage.trust.interop.header import find, find_all, main_service_event, text_of
 from virage.trust.interop.timestamps import has_zone, parse
-from virage.trust.interop.values import IDNAT_PS, INS_OIDS, CdaMetadata, Traits
+from virage.trust.interop.values import IDNAT_PS, CdaMetadata, Traits
 
 ROOT = "/ClinicalDocument"
 LEGAL_TELECOM = frozenset({"tel", "fax", "mailto", "http", "https", "ftp", "mllp"})
@@ -306,8 +306,3 @@ def identity_issues(traits: Traits, identity: Traits) -> Iterator[Issue]:
         yield _warning(
             f"{where}/patient/name/given", "La liste des prénoms de naissance diffère de l'identité du patient."
         )
-
-
-def ins_oid_label(oid: str) -> str:
-    """What an INS OID stands for, in words; empty for another OID."""
-    return INS_OIDS.get(oid, "")

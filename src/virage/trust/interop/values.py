@@ -86,7 +86,7 @@ class Participant:
 class CdaMetadata:
     """What the header says. Dates are FHIR `dateTime` strings; ids are `Id`; absent values are empty or None.
 
-    `level` is `N1` (unstructured, `media_type` and `payload_size` describe what is inside) or `N3`.
+    `level` is `N1` (unstructured, `media_type` is that of what is inside) or `N3`.
     """
 
     id: Id | None = None
@@ -112,7 +112,6 @@ class CdaMetadata:
     template_ids: tuple[Id, ...] = ()
     level: str = "N3"
     media_type: str = ""
-    payload_size: int = 0
     format_code: str = ""
     model: str = ""
     replaces: Id | None = None

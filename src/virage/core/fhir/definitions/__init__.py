@@ -25,7 +25,7 @@ from virage.core.fhir.definitions.searches import (
     search_parameter_by_url,
     search_parameters,
 )
-from virage.core.fhir.definitions.structures import structure, structure_urls
+from virage.core.fhir.definitions.structures import structure
 from virage.core.fhir.definitions.types import (
     Binding,
     ElementDef,
@@ -36,7 +36,6 @@ from virage.core.fhir.definitions.types import (
     element,
     is_a,
     kind,
-    primitive_types,
     regex,
     resource_types,
     types,
@@ -65,14 +64,12 @@ __all__ = [
     "operations",
     "parse_search_parameter",
     "plain_codes",
-    "primitive_types",
     "regex",
     "resource_types",
     "search_parameter_by_url",
     "search_parameters",
     "source",
     "structure",
-    "structure_urls",
     "types",
     "value_set",
 ]

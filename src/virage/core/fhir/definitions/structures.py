@@ -22,8 +22,3 @@ def structure(url: str) -> Mapping[str, Any] | None:
     if facts.has("profile/" + name):
         return facts.chunk("profile/" + name)
     return None
-
-
-def structure_urls() -> list[str]:
-    """Canonical URLs of the profiles and extensions of R4 (types not included)."""
-    return facts.names("profile")

@@ -55,7 +55,6 @@ class ElementDef:
     max: int | None
     choice: bool = False
     binding: Binding | None = None
-    content_ref: str = ""
     inline: str = ""
     is_modifier: bool = False
     is_summary: bool = False
@@ -84,7 +83,6 @@ class TypeDef:
 
     name: str
     kind: str
-    abstract: bool
     base: str
     url: str
     children: Mapping[str, ElementDef]
@@ -103,12 +101,6 @@ def types() -> list[str]:
 def resource_types() -> frozenset[str]:
     """Names of the resource types that can be instantiated (146)."""
     return frozenset(name for name, kind in facts.kinds().items() if kind == "resource")
-
-
-@functools.cache
-def primitive_types() -> frozenset[str]:
-    """Names of the primitive types."""
-    return frozenset(name for name, kind in facts.kinds().items() if kind == "primitive-type")
 
 
 @functools.cache
@@ -168,7 +160,6 @@ def build(structure: Mapping[str, Any]) -> dict[str, TypeDef]:
         built[path] = TypeDef(
             name=path,
             kind=structure["kind"] if top else "backbone",
-            abstract=bool(structure.get("abstract")) if top else False,
             base=structure.get("baseDefinition", "").removeprefix(_STRUCTURE) if top else "BackboneElement",
             url=structure["url"] if top else "",
             children=children,
@@ -219,7 +210,6 @@ def _element(line: Mapping[str, Any], has_children: bool) -> ElementDef:
         max=None if line["max"] == "*" else int(line["max"]),
         choice=choice,
         binding=Binding(binding["strength"], binding.get("valueSet", ""), binding.get("max", "")) if binding else None,
-        content_ref=content,
         inline=inline,
         is_modifier=bool(line.get("isModifier")),
         is_summary=bool(line.get("isSummary")),

@@ -9,7 +9,6 @@ from virage.core.fhir.index.registry import EPOCH
 COLUMNS = "compartment, rid, space, type, version, updated, id, tokens, body"
 SELECTED = "r.type, r.id, r.version, r.updated, r.body, r.compartment"
 
-READ = f"SELECT {SELECTED} FROM fhir_resource r WHERE r.compartment = %s AND r.rid = %s"
 LOCATE = (
     f"SELECT {SELECTED} FROM fhir_locator l JOIN fhir_resource r ON r.compartment = l.compartment AND r.rid = l.rid"
     " WHERE l.rid = %s"

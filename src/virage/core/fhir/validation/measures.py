@@ -13,7 +13,6 @@ from virage.core.fhir.validation.session import Session
 Line = Mapping[str, Any]
 _DEFINE = re.compile(r'^\s*define\s+(?:function\s+)?(?:"([^"\n]+)"|([A-Za-z_]\w*))', re.MULTILINE)
 _NAME = re.compile(r'(?:(?:"([^"]+)"|([A-Za-z_]\w*))\.)?(?:"([^"]+)"|([A-Za-z_]\w*))')
-_NUMBERS = (int, float, Decimal)
 
 
 def measure(item: Item, session: Session) -> None:

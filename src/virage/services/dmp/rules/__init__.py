@@ -1,7 +1,6 @@
 """What the law says of the shared medical record, as pure functions: life cycle, who may consult, what may be changed."""
 
 from virage.services.dmp.rules.consultation import (
-    AUTHORISED_MODES,
     BREAK_GLASS,
     NORMAL,
     REGULATION,
@@ -22,7 +21,6 @@ from virage.services.dmp.rules.lifecycle import (
 from virage.services.dmp.rules.lifecycle import LABELS as STATE_LABELS
 
 __all__ = [
-    "AUTHORISED_MODES",
     "BREAK_GLASS",
     "HIDDEN_DAYS",
     "NORMAL",

@@ -12,7 +12,6 @@ from virage.services.dmp.rules.lifecycle import LABELS, State
 NORMAL = "normal"
 BREAK_GLASS = "bris_de_glace"
 REGULATION = "centre_15"
-AUTHORISED_MODES = frozenset({NORMAL, BREAK_GLASS, REGULATION})
 _REGULATORS = frozenset({"regulateur", "regulateur15", "regulation", "medecin regulateur", "samu"})
 YES = Decision(True)
 

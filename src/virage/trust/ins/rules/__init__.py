@@ -15,10 +15,8 @@ from virage.trust.ins.rules.matricule import (
     Matricule,
     compose_number,
     compute_key,
-    matricule_from,
     oid_of_system,
     parse_matricule,
-    system_of_oid,
 )
 from virage.trust.ins.rules.statuses import (
     ATTRIBUTES,
@@ -80,7 +78,6 @@ __all__ = [
     "compute_key",
     "first_given_name",
     "interpret_birth_date",
-    "matricule_from",
     "may_call_insi",
     "may_transmit",
     "normalise",
@@ -93,6 +90,5 @@ __all__ = [
     "parse_matricule",
     "qualified_by_apcv",
     "read_legacy_status",
-    "system_of_oid",
     "write_legacy_status",
 ]

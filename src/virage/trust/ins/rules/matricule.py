@@ -114,16 +114,6 @@ def parse_matricule(value: str, oid: str, *, sandbox: bool, path: str = "") -> M
     return Matricule(number, key, oid)
 
 
-def matricule_from(number: str, key: str, oid: str, *, sandbox: bool, path: str = "") -> Matricule:
-    """As `parse_matricule`, from the two parts that INSi sends apart."""
-    return parse_matricule(number + key, oid, sandbox=sandbox, path=path)
-
-
-def system_of_oid(oid: str) -> str:
-    """`urn:oid:` + OID, whatever form came in."""
-    return "urn:oid:" + oid.removeprefix("urn:oid:")
-
-
 def oid_of_system(system: str) -> str | None:
     """The OID of a matricule's system, or None where the system is not one of a matricule."""
     oid = system.removeprefix("urn:oid:")

@@ -193,19 +193,18 @@ def compare_traits(local: Traits, reference: Traits) -> list[Difference]:
     return differences
 
 
-def interpret_birth_date(*, year: int, month: int | None, day: int | None) -> tuple[date, bool]:
-    """A whole date from what is known, and whether it is an estimate (EXI PP 19).
+def interpret_birth_date(*, year: int, month: int | None, day: int | None) -> date:
+    """A whole date from what is known (EXI PP 19).
 
     Day unknown: the first of the month; month unknown: January; both: 31 December. A month outside 1 to 12 (as on some
     health cards) and a day 0 count as unknown. Raises `Invalid` (INS.DATE_IMPOSSIBLE).
     """
     known_month = month if month is not None and 1 <= month <= 12 else None
     known_day = day if day else None
-    estimated = known_month is None or known_day is None
     if known_month is None and known_day is None:
         known_month, known_day = 12, 31
     try:
-        return date(year, known_month or 1, known_day or 1), estimated
+        return date(year, known_month or 1, known_day or 1)
     except ValueError:
         raise Invalid(
             "Cette date de naissance n'existe pas au calendrier.",
