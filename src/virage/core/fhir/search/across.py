@@ -5,18 +5,16 @@ from virage.core.access import Filter
 from virage.core.fhir.index import keys
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.compiler import Compiled, Compiler
-from virage.core.fhir.search.errors import BadSearch, bad_value, contained_unserved
+from virage.core.fhir.search.errors import bad_value, contained_unserved
 from virage.core.fhir.search.leading import assemble
 from virage.core.fhir.search.plans import Query
 from virage.core.fhir.search.request import Request
-from virage.core.fhir.search.sorting import sort_keys
+from virage.core.fhir.search.sorting import demand_any_type, sort_keys
 from virage.core.fhir.search.sql import FALSE, Sql, every, some
 from virage.core.fhir.store import places
 from virage.core.fhir.store.reading import present_types
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.writing import now
-
-_SORTABLE = frozenset(["_lastUpdated", "_id"])
 
 
 def across_types(space: Space, asked: Request, rule: Filter) -> tuple[Compiled, Query | None]:
@@ -32,13 +30,7 @@ def across_types(space: Space, asked: Request, rule: Filter) -> tuple[Compiled, 
                 raise bad_value("_type", "des types de ressources FHIR R4 sont attendus, séparés par des virgules.")
         else:
             conditions.append((name, value))
-    for name, _ in asked.sort:
-        if name not in _SORTABLE:
-            raise BadSearch(
-                "Une recherche sur plusieurs types se trie par _lastUpdated ou _id.",
-                code="FHIR.SEARCH_SORT",
-                path="_sort",
-            )
+    demand_any_type(asked.sort, "Une recherche sur plusieurs types se trie par _lastUpdated ou _id.")
     out = Compiled(used=[each for each in asked.conditions if each[0] == "_type"])
     # Even where the space holds nothing, parameters are looked at.
     types = named if named is not None else [places.TYPES[each] for each in present_types(space)] or ["Basic"]

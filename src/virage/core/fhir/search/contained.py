@@ -12,19 +12,17 @@ from virage.core.fhir.index.dates import moment
 from virage.core.fhir.search import chains
 from virage.core.fhir.search.access import access_condition
 from virage.core.fhir.search.compiler import Compiled, Compiler
-from virage.core.fhir.search.errors import BadSearch, await_revision
+from virage.core.fhir.search.errors import await_revision
 from virage.core.fhir.search.leading import assemble
 from virage.core.fhir.search.plans import SELECTED, Query
 from virage.core.fhir.search.request import Request
-from virage.core.fhir.search.sorting import sort_keys
+from virage.core.fhir.search.sorting import demand_any_type, sort_keys
 from virage.core.fhir.search.sql import FALSE, TRUE, Sql, every, fenced, some
 from virage.core.fhir.store import containing, places
 from virage.core.fhir.store.reading import present_types, version_of
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.version import Entry, Version
 from virage.core.fhir.store.writing import now
-
-_SORTABLE = frozenset(["_lastUpdated", "_id"])
 
 
 def contained_query(space: Space, type_: str, asked: Request, rule: Filter) -> tuple[Compiled, Query | None]:
@@ -47,13 +45,10 @@ def contained_query(space: Space, type_: str, asked: Request, rule: Filter) -> t
         if condition is FALSE:
             return compiled, None
         return compiled, Query(inner, (code,), condition, sort=sort_keys(inner, type_, asked.sort, asked.conditions))
-    for name, _ in asked.sort:
-        if name not in _SORTABLE:
-            raise BadSearch(
-                "Ce qui contient se trie par _lastUpdated ou _id ; pour trier par ce qui est contenu, demandez _containedType=contained.",
-                code="FHIR.SEARCH_SORT",
-                path="_sort",
-            )
+    demand_any_type(
+        asked.sort,
+        "Ce qui contient se trie par _lastUpdated ou _id ; pour trier par ce qui est contenu, demandez _containedType=contained.",
+    )
     condition = assemble(parts)
     if condition is FALSE or seen is FALSE:
         return compiled, None

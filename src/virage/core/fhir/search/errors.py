@@ -22,6 +22,10 @@ def bad_modifier(name: str, modifier: str, allowed: str) -> BadSearch:
     )
 
 
+def bad_sort(text: str) -> BadSearch:
+    return BadSearch(text, code="FHIR.SEARCH_SORT", path="_sort")
+
+
 def contained_unserved() -> BadSearch:
     return BadSearch(
         "« _contained » : les ressources contenues se cherchent par leur type, comme « Medication?_contained=true », et nulle part ailleurs.",

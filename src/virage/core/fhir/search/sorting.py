@@ -11,9 +11,10 @@ from virage.core.fhir.index.keys import value_hash
 from virage.core.fhir.index.prose import CONTENT, TEXT, words
 from virage.core.fhir.index.strings import MAX
 from virage.core.fhir.search.context import BUCKET, Context
-from virage.core.fhir.search.errors import BadSearch
+from virage.core.fhir.search.errors import bad_sort
 
 MAX_KEYS = 5
+_OF_ANY_TYPE = frozenset(["_lastUpdated", "_id"])
 _LAST = "\U0010ffff"
 _FARTHEST = "1.7976931348623157e308::float8"
 # Where the text to sort by is, in the values of token and reference parameters.
@@ -41,6 +42,12 @@ class SortKey:
     row_key: int | None = None
 
 
+def demand_any_type(asked: list[tuple[str, bool]], text: str) -> None:
+    """Refuse, in these words, keys that resources of different types do not share. Raises BadSearch."""
+    if any(name not in _OF_ANY_TYPE for name, _ in asked):
+        raise bad_sort(text)
+
+
 def sort_keys(
     space: int, type_: str, asked: list[tuple[str, bool]], conditions: Sequence[tuple[str, str]] = ()
 ) -> tuple[SortKey, ...]:
@@ -48,7 +55,7 @@ def sort_keys(
     unsortable parameter.
     """
     if len(asked) > MAX_KEYS:
-        raise BadSearch(f"Un tri compte {MAX_KEYS} clés au plus.", code="FHIR.SEARCH_SORT", path="_sort")
+        raise bad_sort(f"Un tri compte {MAX_KEYS} clés au plus.")
     return tuple(
         _score(conditions, descending) if name == "_score" else _key(space, type_, name, descending)
         for name, descending in asked
@@ -59,9 +66,7 @@ def _score(conditions: Sequence[tuple[str, str]], reverse: bool) -> SortKey:
     """How well the text of a resource answers, by PostgreSQL's full text in French: the best first."""
     sought = [word for name, value in conditions if name in (TEXT, CONTENT) for word in words(value)]
     if not sought:
-        raise BadSearch(
-            "On trie par « _score » une recherche par « _text » ou « _content ».", code="FHIR.SEARCH_SORT", path="_sort"
-        )
+        raise bad_sort("On trie par « _score » une recherche par « _text » ou « _content ».")
     document = "jsonb_to_tsvector('french', convert_from(r.body, 'UTF8')::jsonb, '[\"string\"]')"
     text = f"ts_rank({document}, websearch_to_tsquery('french', %s::text))::float8"
     return SortKey(text, (" or ".join(sought),), not reverse, "float8", (float, int))
@@ -96,7 +101,7 @@ def _key(space: int, type_: str, name: str, descending: bool) -> SortKey:
             return SortKey(text, (value_hash(CANONICAL), key), descending, "float8", (float, int))
         if param.type in ("token", "reference"):
             return _from_body(type_, param.expression, descending)
-    raise BadSearch(f"On ne peut pas trier par « {name} » ici.", code="FHIR.SEARCH_SORT", path="_sort")
+    raise bad_sort(f"On ne peut pas trier par « {name} » ici.")
 
 
 def _from_body(type_: str, expression: str, descending: bool) -> SortKey:
