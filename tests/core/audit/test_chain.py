@@ -89,6 +89,23 @@ def test_tampering_is_named(tamper: str, what: str) -> None:
     assert broken.what == what
 
 
+@pytest.mark.parametrize("lane", ["lane", "99::smallint"])
+def test_a_trace_put_in_beside_the_journal_is_named_however_well_it_is_linked(lane: str) -> None:
+    for number in range(3):
+        audit.trace(by=NURSE, action="dmp.search", patient=f"p{number}")
+    with db.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_trace (lane, seq, recorded, action, outcome, subject, patient, content, prev, hash)"
+            " SELECT lane, seq, recorded, 'dmp.search', '0', 'x', '', '{}', prev,"
+            " audit_hash(prev, lane, seq, recorded, 'dmp.search', '0', 'x', '', '{}')"
+            f" FROM (SELECT {lane} AS lane, CASE WHEN {lane} = lane THEN seq ELSE 0 END + 1 AS seq, clock_timestamp() AS recorded,"
+            f" CASE WHEN {lane} = lane THEN hash ELSE '' END AS prev FROM audit_lane WHERE seq > 0 LIMIT 1) head"
+        )
+    broken = audit.verify().broken
+    assert broken is not None
+    assert broken.what == "added"
+
+
 def test_a_trace_can_be_neither_changed_nor_removed() -> None:
     audit.trace(by=NURSE, action="dmp.search", patient="p1")
     for statement in ("UPDATE audit_trace SET subject = ''", "DELETE FROM audit_trace"):

@@ -9,6 +9,7 @@ _WHAT = {
     "unlinked": "la trace qui la précédait a été remplacée",
     "missing": "une trace qui la précédait a disparu",
     "cut": "la fin de la chaîne a disparu",
+    "added": "elle a été ajoutée sans passer par le journal",
 }
 
 

@@ -28,11 +28,21 @@ LEFT JOIN audit_trace t ON t.lane = h.lane AND t.seq = h.seq
 WHERE h.seq > 0 AND (t.hash IS NULL OR t.hash <> h.hash)
 ORDER BY h.lane LIMIT 1
 """
+# `audit_append` makes the links itself, so that the trigger takes any row that says it is one: one that was put in beside it is past
+# the head of its lane, or on a lane that has none.
+_ADDED = """
+SELECT t.lane, t.seq, t.recorded, 'added'
+FROM audit_trace t
+LEFT JOIN audit_lane h ON h.lane = t.lane
+WHERE t.seq > coalesce(h.seq, 0)
+ORDER BY t.recorded, t.lane, t.seq LIMIT 1
+"""
 # One statement, so one view of the database, whatever is written meanwhile.
 _VERIFY = f"""
 SELECT (SELECT count(*) FROM audit_trace), (SELECT count(DISTINCT lane) FROM audit_trace), b.*
 FROM (SELECT 1) one
-LEFT JOIN ((SELECT * FROM ({_BROKEN}) broken) UNION ALL (SELECT * FROM ({_CUT}) cut) LIMIT 1) b ON true
+LEFT JOIN ((SELECT * FROM ({_BROKEN}) broken) UNION ALL (SELECT * FROM ({_CUT}) cut) UNION ALL (SELECT * FROM ({_ADDED}) added)
+           LIMIT 1) b ON true
 """
 
 
@@ -41,7 +51,7 @@ class Break:
     """The first link that does not hold: which lane and number, when recorded, and what is wrong with it.
 
     `what` is `changed` (its content), `unlinked` (the one before was exchanged), `missing` (one before is gone), `cut` (the
-    end of the lane is gone).
+    end of the lane is gone), `added` (nothing of ours wrote it: the head of the lane does not know it).
     """
 
     lane: int
