@@ -20,6 +20,7 @@ from virage.core.fhir.validation.session import REFERENCE
 _SEPARATORS = re.compile(r"[\\,$|]")
 MAX_READS = 200
 _TOGETHER = 50
+_PAGE = 100
 _MOST_KEPT = 50
 _MOST_KNOWN = 2000
 """Things remembered after which what is kept begins anew, so that asking for ever other ones does not fill the memory."""
@@ -52,12 +53,18 @@ class Held(Registry):
         return super().find(kind, canonical)
 
     def _load(self, store: Store, kind: str, url: str) -> _Versions:
-        found = store.search(kind, [("url", _literal(url))], count=100).matches
-        for version in found:
-            resource = json.loads(version.body)
-            # Nobody asked for it before, so that nothing in the cache stands on its absence.
-            self._known.setdefault((kind, url), {})[str(resource.get("version", ""))] = resource
-        return {version.id: (version.version, version.last_updated) for version in found}
+        found: _Versions = {}
+        cursor = None
+        while True:
+            page = store.search(kind, [("url", _literal(url))], count=_PAGE, cursor=cursor)
+            for version in page.matches:
+                resource = json.loads(version.body)
+                # Nobody asked for it before, so that nothing in the cache stands on its absence.
+                self._known.setdefault((kind, url), {})[str(resource.get("version", ""))] = resource
+                found[version.id] = (version.version, version.last_updated)
+            cursor = page.next
+            if cursor is None:
+                return found
 
     def size(self) -> int:
         """How much it remembers: addresses, and what was compiled from them."""

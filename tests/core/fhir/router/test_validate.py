@@ -62,10 +62,20 @@ def test_what_was_compiled_is_kept_until_a_definition_changes(ask):
     assert known.kept([SHARED.store], ["http://x.test/p"]) is not before
 
 
+def test_every_version_under_an_address_counts_however_many_there_are(ask, monkeypatch):
+    monkeypatch.setattr(known, "_PAGE", 2)
+    for number in range(5):
+        assert ask("POST", "StructureDefinition", profile(str(number), ACTIVE)).status == 201
+    for number in range(5):
+        canonical = f"http://x.test/p|{number}"
+        assert [each["expression"] for each in faults(ask, {"resourceType": "Patient"}, canonical)] == [["Patient"]]
+    assert known.kept([SHARED.store], []) is known.kept([SHARED.store], [])
+
+
 class SlowStore:
     """Has one profile, and takes its time."""
 
-    def search(self, kind, params, count):
+    def search(self, kind, params, count, cursor):
         time.sleep(0.05)
         stamp = datetime.now(UTC)
         return Page(
