@@ -152,7 +152,7 @@ def evaluate(expression, resource=PATIENT):
     lines = [{"name": "expression", "valueString": expression}]
     if resource is not None:
         lines.append({"name": "resource", "resource": resource})
-    return fhirpath.evaluate_operation({"resourceType": "Parameters", "parameter": lines})["parameter"]
+    return fhirpath.evaluate_operation({"resourceType": "Parameters", "parameter": lines}).get("parameter", [])
 
 
 def test_operation_gives_each_result_with_value_type_and_path():

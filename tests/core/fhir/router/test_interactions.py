@@ -432,5 +432,7 @@ def test_fhirpath_operation(ask):
     answer = ask("POST", "$fhirpath", given)
     assert answer.status == 200
     assert [part["name"] for part in answer.json["parameter"]] == ["result"]
+    given["parameter"][0]["valueString"] = "name.period"
+    assert ask("POST", "$fhirpath", given).json == {"resourceType": "Parameters"}
     wrong = {"resourceType": "Parameters", "parameter": [{"name": "expression", "valueString": "name.("}]}
     assert ask("POST", "$fhirpath", wrong).status in (400, 422)

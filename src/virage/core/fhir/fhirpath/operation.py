@@ -52,7 +52,9 @@ def evaluate_operation(parameters: Mapping[str, Any]) -> dict[str, Any]:
         raise error.located("expression") from None
     if len(found) > MAX_RESULTS:
         raise Invalid("Trop de résultats : précisez l’expression.", issue="too-costly", path="expression")
-    return {"resourceType": "Parameters", "parameter": [_result(each) for each in found]}
+    results = [_result(each) for each in found]
+    # FHIR JSON has no empty arrays.
+    return {"resourceType": "Parameters"} | ({"parameter": results} if results else {})
 
 
 def _parameters(parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -151,7 +151,9 @@ def journal(request: FhirRequest, service: FhirService) -> FhirResponse:
     """$journal: how each delivery went, as Parameters: number, focus, state, attempts, time and HTTP status of the last one."""
     take_inputs(request)
     one = _found(request, service)
-    return FhirResponse.of({"resourceType": "Parameters", "parameter": [_line(each) for each in _range(request, one)]})
+    lines = [_line(each) for each in _range(request, one)]
+    # FHIR JSON has no empty arrays.
+    return FhirResponse.of({"resourceType": "Parameters"} | ({"parameter": lines} if lines else {}))
 
 
 def _line(each: Notice) -> dict[str, Any]:
