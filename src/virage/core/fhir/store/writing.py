@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +26,7 @@ WRITTEN = "fhir.written"
 """The event of every write: {space, type, id, version, interaction, patient}."""
 
 
-STALE = "La ressource a changé depuis que vous l'avez lue : relisez-la, puis refaites votre modification."
+STALE = "La ressource a changé depuis que vous l'avez lue : relisez-la, puis recommencez."
 
 
 class StaleVersion(VirageError):
@@ -269,6 +269,14 @@ def _execute(statement: str, values: list[Any]) -> bool:
         return cursor.fetchone() is not None
 
 
+def _busy() -> Conflict:
+    return Conflict(
+        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
+        code="FHIR.BUSY",
+        issue="lock-error",
+    )
+
+
 @contextmanager
 def in_turn(space: Space, type_: str, id_: str, again: bool) -> Iterator[None]:
     """Once a race was lost (`again`), the resource is held from other writers first, so that each has its turn."""
@@ -288,7 +296,6 @@ def update(
     resource: dict[str, Any],
     *,
     by: Caller,
-    id: str | None = None,
     if_match: int | None = None,
     patient: str | None = None,
     event: bool = True,
@@ -300,7 +307,7 @@ def update(
     another resource holds an identifier that may not be held twice.
     """
     type_ = resource_type(resource)
-    id_ = id or resource.get("id")
+    id_ = resource.get("id")
     if type(id_) is not str:
         raise Invalid(
             "Une mise à jour porte l'identifiant de la ressource.", code="FHIR.ID", path="id", issue="required"
@@ -318,11 +325,7 @@ def update(
             if written is not None:
                 return written
         registry.refresh()
-    raise Conflict(
-        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
-        code="FHIR.BUSY",
-        issue="lock-error",
-    )
+    raise _busy()
 
 
 def _replace(
@@ -365,19 +368,12 @@ def at(prepared: Prepared, compartment: int) -> Prepared:
     """The same, in another compartment."""
     bucket = keys.bucket(compartment)
     mask = keys.MASK
-    return Prepared(
-        prepared.type,
-        prepared.id,
-        prepared.code,
-        prepared.rid,
-        compartment,
-        prepared.patient,
-        prepared.located,
-        sorted((token & mask) | bucket for token in prepared.tokens),
-        tuple([((row[0] & mask) | bucket, *row[1:]) for row in rows] for rows in prepared.narrow),
-        prepared.kept,
-        prepared.epoch,
-        tuple(containing.at(part, bucket) for part in prepared.parts),
+    return replace(
+        prepared,
+        compartment=compartment,
+        tokens=sorted((token & mask) | bucket for token in prepared.tokens),
+        narrow=tuple([((row[0] & mask) | bucket, *row[1:]) for row in rows] for rows in prepared.narrow),
+        parts=tuple(containing.at(part, bucket) for part in prepared.parts),
     )
 
 
@@ -454,9 +450,7 @@ def delete(
         with in_turn(space, type_, id_, attempt > 0):
             current = locate(space, type_, id_)
             if current is not None and if_match is not None and current[0] != if_match:
-                raise StaleVersion(
-                    "La ressource a changé depuis que vous l'avez lue : relisez-la avant de la supprimer."
-                )
+                raise StaleVersion(STALE)
             if current is None or current[2]:
                 return None
             version, compartment, _, held = current
@@ -471,8 +465,4 @@ def delete(
             if _run(statement, values, space, "delete", prepared, version + 1, event, claims, updated, held):
                 return Version(type_, id_, version + 1, moment(updated), b"", compartment, deleted=True)
         registry.refresh()
-    raise Conflict(
-        "D'autres modifient cette ressource sans relâche : réessayez dans un instant.",
-        code="FHIR.BUSY",
-        issue="lock-error",
-    )
+    raise _busy()
