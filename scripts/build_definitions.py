@@ -17,6 +17,7 @@ import json
 import sys
 import tarfile
 import zlib
+from collections.abc import Set
 from pathlib import Path
 
 OUTPUT = Path(__file__).resolve().parent.parent / "src/virage/core/fhir/definitions/data/r4.facts"
@@ -80,7 +81,7 @@ def fact_type(source: Json, path: str, kind: str) -> Json:
     return kept
 
 
-def fact_element(source: Json, definition: Json) -> Json:
+def fact_element(source: Json, definition: Json, types: Set[str]) -> Json:
     """One element without its prose, and without what it repeats of its type."""
     path = source["path"]
     root = "." not in path
@@ -107,25 +108,31 @@ def fact_element(source: Json, definition: Json) -> Json:
         for extension in source["binding"].get("extension", ()):
             if extension["url"] == MAX_VALUE_SET:
                 kept["binding"]["max"] = extension.get("valueCanonical") or extension.get("valueUri")
-    own = (None, definition["url"])
+    is_profile = definition.get("derivation") == "constraint"
     constraints = [
         keep(each, "key", "severity", "expression")
         for each in source.get("constraint", ())
-        # An invariant of a type holds wherever the type is used: it is written down once, with the type.
-        if each["key"] != "ele-1" and (each.get("source") in own or (root and definition["kind"] == "resource"))
+        # An invariant of a type holds wherever the type is used: it is written down once, with the type. One of the profile from
+        # which a profile derives has no other place.
+        if each["key"] != "ele-1"
+        and (
+            each.get("source") in (None, definition["url"])
+            or (root and definition["kind"] == "resource")
+            or (is_profile and each["source"].removeprefix(HL7) not in types)
+        )
     ]
     if constraints:
         kept["constraint"] = constraints
     return kept
 
 
-def fact_structure(source: Json) -> Json:
+def fact_structure(source: Json, types: Set[str]) -> Json:
     kept = keep(
         source, "url", "version", "name", "kind", "abstract", "type", "baseDefinition", "derivation", "context",
         "contextInvariant",
     )  # fmt: skip
     kept["resourceType"] = "StructureDefinition"
-    kept["snapshot"] = {"element": [fact_element(each, source) for each in source["snapshot"]["element"]]}
+    kept["snapshot"] = {"element": [fact_element(each, source, types) for each in source["snapshot"]["element"]]}
     return kept
 
 
@@ -192,19 +199,24 @@ def gather(folder: Path) -> tuple[dict[str, object], dict[str, str]]:
     chunks: dict[str, object] = {}
     kinds: dict[str, str] = {}
     resources = load(folder, "profiles-types") + load(folder, "profiles-resources")
+    types = {
+        each["type"]
+        for each in resources
+        if each["resourceType"] == "StructureDefinition" and each.get("derivation") != "constraint"
+    }
     for source in resources:
         # The bundles may carry types of a later version (SubscriptionStatus of R4B): they are not R4.
         if source["resourceType"] != "StructureDefinition" or source.get("fhirVersion", "4.0.1") != "4.0.1":
             continue
         if source.get("derivation") == "constraint":
-            chunks["profile/" + source["url"]] = fact_structure(source)
+            chunks["profile/" + source["url"]] = fact_structure(source, types)
         else:
             kinds[source["type"]] = source["kind"] if not source["abstract"] else "abstract-" + source["kind"]
-            chunks["type/" + source["type"]] = fact_structure(source)
+            chunks["type/" + source["type"]] = fact_structure(source, types)
     for name in ("profiles-others", "extension-definitions"):
         for source in load(folder, name):
             if source["resourceType"] == "StructureDefinition":
-                chunks["profile/" + source["url"]] = fact_structure(source)
+                chunks["profile/" + source["url"]] = fact_structure(source, types)
     chunks["operations"] = [fact_operation(each) for each in resources if each["resourceType"] == "OperationDefinition"]
     chunks["compartments"] = {
         each["code"]: {line["code"]: line["param"] for line in each["resource"] if line.get("param")}
@@ -220,7 +232,7 @@ def gather(folder: Path) -> tuple[dict[str, object], dict[str, str]]:
                 chunks["valueset/" + source["url"]] = fact_value_set(source)
     for source in load_package(folder):
         if source["resourceType"] == "StructureDefinition":
-            chunks["profile/" + source["url"]] = fact_structure(source)
+            chunks["profile/" + source["url"]] = fact_structure(source, types)
         elif source["resourceType"] == "ValueSet":
             chunks.setdefault("valueset/" + source["url"], fact_value_set(source))
         else:

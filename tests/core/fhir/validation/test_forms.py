@@ -130,3 +130,26 @@ def test_a_group_that_is_required_is_not_empty():
     assert errors(answered({"linkId": "g", "item": [said]}), asked(group)) == []
     assert errors(answered({"linkId": "g"}), asked(group)) == [("required", "QuestionnaireResponse.item[0]")]
     assert errors(answered({"linkId": "g"}, status="in-progress"), asked(group)) == []
+
+
+KILOS = {"system": UCUM, "code": "kg"}
+MIDNIGHT = "2020-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "operator", "wanted", "given", "holds"),
+    [
+        ("quantity", "=", {"answerQuantity": {**KILOS, "value": 1}}, {"valueQuantity": {**KILOS, "value": 2}}, False),
+        ("quantity", "=", {"answerQuantity": {**KILOS, "value": 1}}, {"valueQuantity": {"system": UCUM, "code": "g", "value": 1000}}, True),
+        ("reference", "=", {"answerReference": {"reference": "Patient/1"}}, {"valueReference": {"reference": "Patient/1", "display": "x"}}, True),
+        ("reference", "=", {"answerReference": {"reference": "Patient/1"}}, {"valueReference": {"reference": "Patient/2"}}, False),
+        ("dateTime", ">=", {"answerDateTime": MIDNIGHT}, {"valueDateTime": "2019-12-31T23:30:00-01:00"}, True),
+        ("dateTime", ">=", {"answerDateTime": MIDNIGHT}, {"valueDateTime": "2020-01-01T00:30:00+01:00"}, False),
+        ("time", ">", {"answerTime": "10:00:00"}, {"valueTime": "10:00:00.000"}, False),
+    ],
+)  # fmt: skip
+def test_a_condition_compares_what_answers_mean(kind, operator, wanted, given, holds):
+    second = {"linkId": "b", "type": "string", "enableWhen": [{"question": "a", "operator": operator, **wanted}]}
+    told = answered({"linkId": "a", "answer": [given]}, {"linkId": "b", "answer": [{"valueString": "x"}]})
+    found = errors(told, asked({"linkId": "a", "type": kind}, second))
+    assert found == ([] if holds else [("invalid", "QuestionnaireResponse.item[1]")])

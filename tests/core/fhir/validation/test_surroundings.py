@@ -144,3 +144,37 @@ def test_the_address_of_a_definition_is_absolute():
     }
     assert errors({**known, "url": "http://x.test/c"}) == []
     assert errors({**known, "url": "c"}) == [("invalid", "CodeSystem.url")]
+
+
+def test_a_slice_of_a_choice_is_named_by_its_path_too():
+    piece = {
+        "path": "Observation.valueQuantity",
+        "id": "Observation.value[x]:valueQuantity",
+        "sliceName": "valueQuantity",
+        "min": 1,
+    }
+    asked = profile("urn:o", piece, {"path": "Observation.valueQuantity.unit", "min": 1}, base="Observation")
+    found = errors({**OBSERVATION, "valueQuantity": {"value": 1}}, asked, asked=["urn:o"])
+    assert found == [("required", "Observation.value.ofType(Quantity)")]
+    assert errors({**OBSERVATION, "valueQuantity": {"value": 1, "unit": "x"}}, asked, asked=["urn:o"]) == []
+
+
+def test_a_simple_quantity_has_no_comparator():
+    held = {**OBSERVATION, "referenceRange": [{"low": {"value": 1, "comparator": "<"}}]}
+    assert ("invariant", "Observation.referenceRange[0].low") in errors(held)
+    assert errors({**OBSERVATION, "valueQuantity": {"value": 1, "comparator": "<"}}) == []
+
+
+def test_a_component_of_a_blood_pressure_says_why_it_has_no_value():
+    def loinc(code):
+        return {"coding": [{"system": "http://loinc.org", "code": code}]}
+
+    category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
+    absent = {"dataAbsentReason": {"text": "x"}}
+    pressure = {
+        **OBSERVATION, "category": [{"coding": [category]}], "code": loinc("85354-9"), "subject": {"reference": "Patient/1"},
+        "effectiveDateTime": "2020-01-01", "component": [{"code": loinc("8480-6"), **absent}, {"code": loinc("8462-4")}],
+    }  # fmt: skip
+    assert ("invariant", "Observation.component[1]") in errors(pressure)
+    pressure["component"][1].update(absent)
+    assert errors(pressure) == []

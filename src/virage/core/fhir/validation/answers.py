@@ -212,15 +212,18 @@ def _has_form(pattern: str, text: str) -> bool:
 
 
 def agree(value: Any, wanted: Any) -> bool:
-    """Whether an answer is the one wanted: codes by system and code, other values as they are."""
-    if type(value) is dict and type(wanted) is dict and "code" in wanted:
-        return bool(value.get("code") == wanted.get("code") and value.get("system") == wanted.get("system"))
+    """Whether an answer is the one wanted: quantities by what they measure, codes by system and code, references by what they
+    name, other values as they are."""
+    if type(value) is dict and type(wanted) is dict:
+        if "value" in wanted:
+            return compare(value, wanted) == 0
+        if "code" in wanted:
+            return bool(value.get("code") == wanted.get("code") and value.get("system") == wanted.get("system"))
+        if "reference" in wanted:
+            return bool(wanted["reference"] == value.get("reference"))
     return equal(value, wanted)
 
 
 def same(option: Line, value: Item) -> bool:
     """Whether an answer is this option."""
-    wanted = next((content for key, content in option.items() if key.startswith("value")), None)
-    if type(wanted) is dict and "reference" in wanted and type(value.value) is dict:
-        return bool(wanted["reference"] == value.value.get("reference"))
-    return agree(value.value, wanted)
+    return agree(value.value, next((content for key, content in option.items() if key.startswith("value")), None))

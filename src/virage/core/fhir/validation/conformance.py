@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from virage.core.fhir import definitions
-from virage.core.fhir.fhirpath import ucum
+from virage.core.fhir.fhirpath import temporal, ucum
+from virage.core.fhir.fhirpath.temporal import DateTime, Time
 from virage.core.fhir.validation import invariants, limits
 from virage.core.fhir.validation.items import Frame, Item, children, equal, matches, mismatch
 from virage.core.fhir.validation.report import Enough
@@ -450,8 +451,18 @@ def compare(left: Any, right: Any) -> int | None:
         one, other = Decimal(str(left)), Decimal(str(right))
         return (one > other) - (one < other)
     if type(left) is str and type(right) is str:
+        order = _moments(left, right)
+        if order is not None:
+            return order
         size = min(len(left), len(right))
         if left[:size] != right[:size]:
             return 1 if left > right else -1
         return (len(left) > len(right)) - (len(left) < len(right))
     return None
+
+
+def _moments(left: str, right: str) -> int | None:
+    """The order of two times of day, or of two moments wherever their clocks are; None for other texts."""
+    kind = DateTime if "T" in left and "T" in right else Time if left[2:3] == right[2:3] == ":" else None
+    one, other = (kind.parse(left), kind.parse(right)) if kind is not None else (None, None)
+    return None if one is None or other is None else temporal.compare(one, other)

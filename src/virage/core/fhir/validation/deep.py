@@ -162,6 +162,10 @@ def _walk(item: Item, definition: ElementDef | None, session: Session, ids: set[
         bundles.reference(item, definition, session)
     elif kind.rule is not None:
         kind.rule(item, session)
+    if type_name == "Quantity" and definition is not None:
+        for ref in definition.types:
+            for canonical in ref.profiles if ref.code == type_name else ():  # SimpleQuantity
+                check_profile(item, canonical, session)
     table = kind.children
     check_text = session.options.check_text
     done: set[str] = set()

@@ -247,7 +247,7 @@ def _lay(root: Shape, lines: list[Line], profile: str = "") -> None:
         del before
         shape = _descend(top, name)
         slice_name = line.get("sliceName")
-        if slice_name:
+        if slice_name and shape.slice != slice_name:  # `valueQuantity` is the slice that it names
             shape = _sliced(shape, slice_name)
         _apply(shape, line, profile)
         stack.append((path, shape))
