@@ -40,8 +40,8 @@ class Evaluation:
     terminology: Terminology | None = None
     conforms: Conforms | None = None
     moment: datetime | None = None
-    #: by identity of a Bundle, its resources by what references call them
-    bundles: Mapping[int, dict[str, Any]] = MappingProxyType({})
+    #: by identity of a Bundle, its resources by what references call them; kept from one evaluation to the next by who shares it
+    bundles: dict[int, dict[str, Any]] | None = None
     steps = MAX_STEPS
     index = 0
     total: Items = []  # noqa: RUF012 (never changed: collections are not)

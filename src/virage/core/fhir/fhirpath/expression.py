@@ -50,6 +50,7 @@ class Compiled:
         moment: datetime | None = None,
         steps: int = MAX_STEPS,
         spent: Callable[[int], None] | None = None,
+        bundles: dict[int, dict[str, Any]] | None = None,
     ) -> Items:
         """The results as the evaluator has them: Nodes with their place in the resource, and computed values."""
         if focus is None:
@@ -65,6 +66,7 @@ class Compiled:
         evaluation.conforms = conforms
         evaluation.moment = moment
         evaluation.steps = steps
+        evaluation.bundles = bundles
         if env:
             evaluation.variables = {name: _items(value) for name, value in env.items()}
         try:

@@ -54,7 +54,9 @@ def check(line: Line, value: Item, questionnaire: Line, session: Session) -> Non
         _measured(line, value, questionnaire, session)
     options = line.get("answerOption", ())
     listed = line.get("answerValueSet")
-    if options and not any(same(each, value) for each in options):
+    if options and id(line) not in session.proposed:
+        session.proposed[id(line)] = marks(options)
+    if options and mark(value.value) not in session.proposed[id(line)]:
         free = kind == "open-choice" and (value.type == "string" or _is_free(value))
         if not free:
             session.add("code-invalid", "Cette réponse n'est pas parmi celles qui sont proposées.", value.place)
@@ -224,6 +226,19 @@ def agree(value: Any, wanted: Any) -> bool:
     return equal(value, wanted)
 
 
-def same(option: Line, value: Item) -> bool:
-    """Whether an answer is this option."""
-    return agree(value.value, next((content for key, content in option.items() if key.startswith("value")), None))
+def mark(value: Any) -> Any:
+    """What tells an answer among those proposed: two that agree have the same mark."""
+    if type(value) is dict:
+        if "code" in value:
+            return "code", str(value.get("system")), str(value["code"])
+        return (
+            ("reference", str(value["reference"])) if "reference" in value else ("other", repr(sorted(value.items())))
+        )
+    if isinstance(value, NUMBERS) and type(value) is not bool:
+        return "number", Decimal(str(value))
+    return "text", str(value)
+
+
+def marks(options: Any) -> frozenset[Any]:
+    """The marks of options."""
+    return frozenset(mark(content) for each in options for key, content in each.items() if key.startswith("value"))

@@ -94,7 +94,7 @@ def conforms_to(item: Item, canonical: str, session: Session) -> bool:
     )
     quiet.expressed = session.expressed
     quiet.depth = session.depth + 1
-    quiet.bundles = session.bundles
+    quiet.bundles, quiet.named = session.bundles, session.named
     try:
         if quiet.depth > 20:
             return True

@@ -109,5 +109,6 @@ def holds_on(expression: str, item: Item, session: Session, steps: int = GUEST_S
         terminology=session.terminology,
         conforms=conforms,
         steps=steps,
+        bundles=session.named,
         spent=session.charge if steps == GUEST_STEPS else None,
     )

@@ -45,6 +45,7 @@ def links(item: Item, session: Session) -> None:
         return
     place = (item.place, "div", -1)
     anchors = {node.get(name) for node in root.iter() if isinstance(node.tag, str) for name in ("id", "name")}
+    ids: set[Any] | None = None
     for node in root.iter(etree.Element):
         tag = etree.QName(node).localname
         if tag == "p" and any(etree.QName(each).localname in _BLOCKS for each in node.iterdescendants(etree.Element)):
@@ -57,7 +58,10 @@ def links(item: Item, session: Session) -> None:
         if not target.strip():
             session.add("invalid", "Un lien du texte a une adresse vide : donnez-en une ou retirez-le.", place)
         elif target.startswith("#"):
-            if len(target) > 1 and target[1:] not in anchors and not _has_id(item.frame.root, target[1:]):
+            if len(target) < 2 or target[1:] in anchors:
+                continue
+            ids = _ids(item.frame.root) if ids is None else ids
+            if target[1:] not in ids:
                 session.add("invalid", "Un lien du texte mène à une ancre qui n'existe pas : corrigez-le.", place)
         elif tag == "a" and colon and scheme.lower() in _DEAD:
             session.add(
@@ -80,17 +84,19 @@ def _strings(value: Any) -> list[str]:
     return found
 
 
-def _has_id(value: Any, ident: str) -> bool:
+def _ids(value: Any) -> set[Any]:
+    """Every id of a resource and of its elements."""
+    found: set[Any] = set()
     waiting = [value]
     while waiting:
         each = waiting.pop()
         if isinstance(each, dict):
-            if each.get("id") == ident:
-                return True
+            if isinstance(each.get("id"), str):
+                found.add(each["id"])
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
-    return False
+    return found
 
 
 def contained(item: Item, session: Session) -> None:

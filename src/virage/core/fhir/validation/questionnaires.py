@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from virage.core.fhir import fhirpath
 from virage.core.fhir.validation import invariants
-from virage.core.fhir.validation.answers import CORE, SDC, TYPES, agree, extension, same
+from virage.core.fhir.validation.answers import CORE, SDC, TYPES, agree, extension, mark, marks
 from virage.core.fhir.validation.answers import check as check_answer
 from virage.core.fhir.validation.conformance import compare
 from virage.core.fhir.validation.items import Item, children
@@ -119,6 +119,8 @@ class _Response:
         self.source = item
         self.given: dict[str, list[_Given]] = {}
         self.nodes: dict[int, _Given] = {}
+        #: by question, its answers by the identity of each that stands around them
+        self.below: dict[str, dict[int, list[_Given]]] = {}
         self._read(item, None, None)
 
     def _read(self, item: Item, above: "_Given | None", link: str | None) -> None:
@@ -217,12 +219,12 @@ class _Response:
             self.level(line.get("item", ()), children(answer, "item"), answer)
         if not answers and children(item, "item"):
             self.level(line.get("item", ()), children(item, "item"), item)
-        exclusive = [
+        exclusive = marks(
             each for each in line.get("answerOption", ()) if extension(each, "questionnaire-optionExclusive") is True
-        ]
+        )
         if len(answers) > 1 and exclusive:
             for answer in answers:
-                if any(same(each, value) for each in exclusive for value in children(answer, "value")):
+                if any(mark(value.value) in exclusive for value in children(answer, "value")):
                     text = "Cette réponse en exclut toute autre : gardez-la seule, ou retirez-la."
                     self.session.add("invalid", text, answer.place)
 
@@ -287,14 +289,13 @@ class _Response:
     def _nearest(self, question: str, around: list[_Given]) -> list[Any]:
         """The answers to a question that are nearest to a place, as R4 says for enableWhen: of those around it, the first that
         holds the question, or is it."""
-        best, found = len(around), list[_Given]()
-        for each in self.given.get(question, ()):
-            line = each.line()
-            rank = next((rank for rank, one in enumerate(around) if any(one is other for other in line)), len(around))
-            if rank < best:
-                best, found = rank, [each]
-            elif rank == best:
-                found.append(each)
+        known = self.below.get(question)
+        if known is None:
+            known = self.below[question] = {}
+            for each in self.given.get(question, ()):
+                for one in each.line():
+                    known.setdefault(id(one), []).append(each)
+        found = next((known[id(one)] for one in around if id(one) in known), [])
         return [value for each in found for value in each.values]
 
     def _holds(self, condition: Line, around: list[_Given]) -> bool:

@@ -66,6 +66,10 @@ class Session:
     #: fetched resources, kept so that their identities stay theirs
     kept: list[Mapping[str, Any]] = field(default_factory=list)
     bundles: dict[int, "Entries"] = field(default_factory=dict)
+    #: what rules in FHIRPath know of bundles
+    named: dict[int, dict[str, Any]] = field(default_factory=dict)
+    #: by identity of a question, the marks of the answers that it proposes
+    proposed: dict[int, frozenset[Any]] = field(default_factory=dict)
     seen: set[tuple[str, str, str]] = field(default_factory=set)
     depth: int = 0
     #: findings that come after all else about a resource: its depth in the path, and the turn

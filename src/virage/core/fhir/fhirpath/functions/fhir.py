@@ -100,15 +100,16 @@ def _in_bundle(around: list[Node], env: Evaluation, reference: str) -> Any:
     for holder in around:
         if not isinstance(holder.value, Mapping) or holder.value.get("resourceType") != "Bundle":
             continue
+        if env.bundles is None:
+            env.bundles = {}
         known = env.bundles.get(id(holder.value))
         if known is None:
-            known = {}
+            known = env.bundles[id(holder.value)] = {}
             for entry in _objects(holder.value.get("entry")):
                 resource = entry.get("resource")
                 if isinstance(resource, Mapping):
                     for name in (entry.get("fullUrl"), f"{resource.get('resourceType')}/{resource.get('id')}"):
                         known.setdefault(str(name), resource)
-            env.bundles = {**env.bundles, id(holder.value): known}
         if reference in known:
             return known[reference]
     return None
