@@ -178,3 +178,28 @@ def test_a_component_of_a_blood_pressure_says_why_it_has_no_value():
     assert ("invariant", "Observation.component[1]") in errors(pressure)
     pressure["component"][1].update(absent)
     assert errors(pressure) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "reference", "right"),
+    [
+        ("specific", "Patient/1", False),
+        ("specific", "Patient/1/_history/2", True),
+        ("independent", "Patient/1/_history/2", False),
+        ("independent", "Patient/1", True),
+        ("either", "Patient/1", True),
+    ],
+)
+def test_a_profile_asks_that_references_name_a_version_or_none(mode, reference, right):
+    line = {"path": "Observation.subject", "type": [{"code": "Reference", "versioning": mode}]}
+    asked = profile("urn:o", line, base="Observation")
+    found = errors({**OBSERVATION, "subject": {"reference": reference}}, asked, asked=["urn:o"])
+    assert found == ([] if right else [("structure", "Observation.subject")])
+
+
+@pytest.mark.parametrize(("target", "right"), [("Patient", True), ("Organization", False)])
+def test_a_profile_lets_references_designate_what_its_base_permits(target, right):
+    line = {"id": "Observation.subject", "path": "Observation.subject",
+            "type": [{"code": "Reference", "targetProfile": [HL7 + target]}]}  # fmt: skip
+    source = profile("urn:o", line, base="Observation", name="O", status="active")
+    assert errors(source) == ([] if right else [("invalid", "StructureDefinition")])

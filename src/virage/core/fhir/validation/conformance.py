@@ -250,6 +250,8 @@ def _types(shape: Shape, item: Item, session: Session) -> None:
         elif not any(conforms_to(item, each, session) for each in canonicals):
             text = f"Cet élément n'est conforme à aucun des profils permis : {', '.join(canonicals)}."
             session.add("structure", text, item.place)
+    if item.type == "Reference":
+        _versioned(item, lines, session)
     targets = [canonical for each in lines for canonical in each.get("targetProfile", ())]
     if item.type == "Reference" and targets:
         _target(shape, item, targets, lines, session)
@@ -268,6 +270,19 @@ def _allows(line: Mapping[str, Any], item: Item) -> bool:
         # the base type has told already, and profiles write the type of an id in several ways.
         return ".ofType(" not in str(item.place[1])
     return definitions.is_a(item.type, code)
+
+
+def _versioned(item: Item, lines: list[Mapping[str, Any]], session: Session) -> None:
+    """A reference names a version, or none, as the profile asks."""
+    modes = {each.get("versioning", "either") for each in lines}
+    match = REFERENCE.fullmatch(str(item.value.get("reference", ""))) if type(item.value) is dict else None
+    if match is not None and "either" not in modes and ("specific" if match[4] else "independent") not in modes:
+        text = (
+            "Cette référence doit nommer une version."
+            if match[4] is None
+            else "Cette référence ne doit pas nommer de version."
+        )
+        session.add("structure", text, item.place)
 
 
 def _is_cross(canonical: str) -> bool:

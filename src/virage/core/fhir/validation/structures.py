@@ -360,6 +360,7 @@ def _narrows(line: Mapping[str, Any], base: ElementDef, item: Item, session: Ses
             and code != "Resource"
         ):
             session.add("invalid", f"{where} : le type {code} n'est pas de ceux de la base.", item.place)
+    _targets(where, told, base, item, session)
     for key in line:
         start = next((each for each in _VALUED if key.startswith(each) and key != each), None)
         if start is None:
@@ -370,6 +371,21 @@ def _narrows(line: Mapping[str, Any], base: ElementDef, item: Item, session: Ses
             continue  # types of FHIRPath itself, which definitions name in several ways
         if not any(code in (each, str(each)[:1].upper() + str(each)[1:]) for each in kinds):
             session.add("invalid", f"{where} : une valeur de type {code} n'est pas de ceux de l'élément.", item.place)
+
+
+def _targets(where: str, told: Any, base: ElementDef, item: Item, session: Session) -> None:
+    """What a profile lets a reference designate is of the types that the base lets it designate."""
+    permitted = {target for each in base.types if each.code == "Reference" for target in each.targets}
+    for each in told if permitted and "Resource" not in permitted and type(told) is list else ():
+        named = each.get("targetProfile") if type(each) is dict and each.get("code") == "Reference" else None
+        for canonical in named if type(named) is list else ():
+            source = session.registry.structure(canonical) if type(canonical) is str else None
+            name = str(source.get("type", "")) if source is not None else ""
+            if definitions.kind(name) == "resource" and name not in permitted:
+                text = (
+                    f"{where} : une référence à {name} n'est pas permise par la base ({', '.join(sorted(permitted))})."
+                )
+                session.add("invalid", text, item.place)
 
 
 def _type(kind: Item, path: str, session: Session) -> None:
