@@ -31,6 +31,45 @@ def test_parameters_of_operations(parameters, found):
     assert errors(operation(*parameters)) == found
 
 
+ALLOWED = HL7 + "operationdefinition-allowed-type"
+
+
+@pytest.mark.parametrize(
+    ("described", "right"),
+    [
+        (parameter(), True),
+        (parameter(high="*"), True),
+        (parameter(low=2, high="2"), False),
+        (parameter(type="code"), True),
+        (parameter(type="boolean"), False),
+        (parameter(type="Patient"), False),
+        (
+            parameter(type="Element", extension=[{"url": ALLOWED, "valueUri": each} for each in ("Patient", "string")]),
+            True,
+        ),
+        (parameter(type="Element", extension=[{"url": ALLOWED, "valueUri": "Patient"}]), False),
+        (parameter("other"), False),
+        (parameter("other", use="out"), True),
+    ],
+)
+def test_the_profile_of_parameters_does_not_contradict_them(described, right):
+    piece, path = "Parameters.parameter:a", "Parameters.parameter"
+    by_name = {"discriminator": [{"type": "value", "path": "name"}], "rules": "closed"}
+    source = profile(
+        "urn:in",
+        {"id": path, "path": path, "slicing": by_name},
+        {"id": piece, "path": path, "sliceName": "a", "max": "1"},
+        {"id": piece + ".name", "path": path + ".name", "fixedString": "a"},
+        {"id": piece + ".value[x]", "path": path + ".value[x]", "type": [{"code": "string"}]},
+        {"id": piece + ".resource", "path": path + ".resource", "max": "0"},
+        base="Parameters",
+    )
+    found = errors({**operation(described), "inputProfile": "urn:in"}, source)
+    assert found == ([] if right else [("invalid", "OperationDefinition.parameter[0]")])
+    wrong = {**operation(described), "inputProfile": HL7 + "Patient"}
+    assert errors(wrong) == [("invalid", "OperationDefinition.inputProfile")]
+
+
 def statement(**resource):
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": "2020", "kind": "requirements",

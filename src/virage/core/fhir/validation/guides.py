@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from virage.core.fhir import definitions
+from virage.core.fhir.validation import shapes
 from virage.core.fhir.validation.items import Item, children
 from virage.core.fhir.validation.session import Session
+from virage.core.fhir.validation.shapes import Shape
 
 
 def parameter(canonical: Any, session: Session) -> tuple[Any, set[str]] | None:
@@ -69,6 +71,68 @@ def operation(item: Item, session: Session) -> None:
         text = "Une opération sur un type ou une ressource dit lesquels (resource)."
         session.add("required", text, item.place, "warning")
     _parameters(item, "parameter", session)
+    for use, element in (("in", "inputProfile"), ("out", "outputProfile")):
+        for each in children(item, element):
+            _agreed(item, use, each, session)
+
+
+_ALLOWED = shapes.STRUCTURE + "operationdefinition-allowed-type"
+
+
+def _agreed(item: Item, use: str, profile: Item, session: Session) -> None:
+    """A profile of all the parameters does not conflict with their descriptions (R4, OperationDefinition.inputProfile)."""
+    try:
+        shape = shapes.shape_of(str(profile.value), session.registry)
+    except shapes.BadProfile:
+        return
+    if shape.type_name != "Parameters":
+        text = f"Ce profil porte sur {shape.type_name} : celui des paramètres d'une opération porte sur Parameters."
+        session.add("invalid", text, profile.place)
+        return
+    described = [each for each in children(item, "parameter") if each.value.get("use") == use]
+    _conflicts(described, shape.children.get("parameter"), session)
+
+
+def _conflicts(described: list[Item], shape: Shape | None, session: Session) -> None:
+    if shape is None or not shape.slices:
+        return
+    slices = {name: piece for piece in shape.slices.values() if (name := _name(piece))}
+    closed = shape.slicing is not None and shape.slicing.get("rules") == "closed"
+    for each in described:
+        least, most, piece = each.value.get("min"), str(each.value.get("max")), slices.get(each.value.get("name"))
+        if piece is None:
+            if closed and most != "0":
+                session.add("invalid", "Le profil des paramètres ne permet pas celui-ci.", each.place)
+            continue
+        if (most.isdecimal() and piece.min > int(most[:9])) or (
+            piece.max is not None and type(least) is int and piece.max < least
+        ):
+            session.add("invalid", "Le profil des paramètres contredit le nombre de celui-ci (min, max).", each.place)
+        types = [line.get("valueUri") for line in each.value.get("extension", ()) if line.get("url") == _ALLOWED]
+        types = types or [each.value.get("type")]
+        if types != [None] and not any(_holds(str(name), piece) for name in types):
+            session.add("invalid", "Le profil des paramètres ne permet pas ce type pour celui-ci.", each.place)
+        _conflicts(children(each, "part"), piece.children.get("part"), session)
+
+
+def _name(piece: Shape) -> str:
+    """The name of the parameters of a slice, where it fixes one."""
+    child = piece.children.get("name")
+    return str(child.fixed[1]) if child is not None and child.fixed is not None else ""
+
+
+def _holds(name: str, piece: Shape) -> bool:
+    """Whether a parameter under this shape may hold a value or a resource of this type."""
+    is_resource = definitions.kind(name) == "resource"
+    if not is_resource and (not definitions.kind(name) or name == "Element"):
+        return True
+    child = piece.children.get("resource" if is_resource else "value")
+    if child is None:
+        return True
+    codes = {str(line.get("code")) for line in child.types or ()}
+    return child.max != 0 and (
+        not codes or any(definitions.is_a(name, each) or definitions.is_a(each, name) for each in codes)
+    )
 
 
 def _parameters(holder: Item, element: str, session: Session) -> None:
