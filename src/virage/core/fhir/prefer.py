@@ -63,9 +63,19 @@ def wanted_format(request: FhirRequest) -> str:
                     "Le format demandé par « _format » n'est pas produit ici : json ou xml.", path="_format"
                 )
             return found
-    if accept in PLAIN_JSON:
+    if accept in PLAIN_JSON or _browses(accept):
         return JSON
     return _negotiate(accept)
+
+
+def is_browsing(request: FhirRequest) -> bool:
+    """Whether someone looks at this in a browser: it takes pages, and no format was asked for."""
+    return _browses(request.headers.get("accept", "")) and request.param("_format") is None
+
+
+def _browses(accept: str) -> bool:
+    # Pages first, then any XML, which browsers keep as a file of that size; a client of FHIR names its formats.
+    return "text/html" in accept and "fhir" not in accept
 
 
 PLAIN_JSON = frozenset({"", "*/*", "application/fhir+json", "application/json"})
@@ -78,7 +88,6 @@ def _negotiate(accept: str) -> str:
         name, _, rest = part.partition(";")
         name = name.strip().lower()
         found = JSON if name in ("*/*", "application/*", "text/*") else media(name)
-        # Browsers send `text/html, application/xml;q=0.9, */*`: what a page cannot be, JSON may as well be.
         quality = _quality(rest)
         if found and quality > weight:
             best, weight = found, quality
@@ -137,4 +146,15 @@ def wanted_view(request: FhirRequest) -> View:
     return View(summary, elements) if summary or elements else WHOLE
 
 
-__all__ = ["JSON", "XML", "NotAcceptable", "Prefer", "View", "prefer", "wanted_format", "wanted_view", "wants_pretty"]
+__all__ = [
+    "JSON",
+    "XML",
+    "NotAcceptable",
+    "Prefer",
+    "View",
+    "is_browsing",
+    "prefer",
+    "wanted_format",
+    "wanted_view",
+    "wants_pretty",
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from virage.core.errors import Issue, Malformed
 from virage.core.fhir import json
 from virage.core.fhir.outcome import of_issues
-from virage.core.fhir.prefer import WHOLE, View, wanted_format, wants_pretty
+from virage.core.fhir.prefer import WHOLE, View, is_browsing, wanted_format, wants_pretty
 from virage.core.fhir.request import CONTENT_TYPES, JSON, FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService, egress, is_guarded
 
@@ -38,8 +38,11 @@ def finish(request: FhirRequest, response: FhirResponse) -> FhirResponse:
                     raise
                 # What was asked for is done: an answer that says the contrary would have it done twice.
                 response.body = xml.dumps(of_issues([_NOT_IN_XML]))
-        elif wants_pretty(request):
+        elif (browsing := is_browsing(request)) or wants_pretty(request):
             response.body = json.pretty(json.loads(response.body))
+            if browsing:
+                # The one name of JSON that browsers show instead of keeping it as a file.
+                response.headers["Content-Type"] = "application/json; charset=utf-8"
         response.headers.setdefault("Content-Type", CONTENT_TYPES[wanted])
     return response
 

@@ -9,6 +9,7 @@ from virage.core.errors import VirageError
 from virage.core.fhir import FhirService, Operation
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.router import TABLE, dispatch, find, locate
+from virage.core.fhir.service import SERVICES
 
 
 def lead(method: str, path: str) -> tuple[str, str, str, str]:
@@ -146,7 +147,7 @@ def test_its_statement_says_no_more():
     assert "interaction" not in rest
 
 
-def test_an_override_may_go_on_as_usual():
+def test_an_override_may_go_on_as_usual(monkeypatch):
     seen = []
 
     def first_look(request, service):
@@ -155,9 +156,8 @@ def test_an_override_may_go_on_as_usual():
         seen.append(request.interaction)
         return default(request, service)
 
-    service = FhirService(
-        base="/o/fhir", space="narrow", code=90, title="o", overrides={("capabilities", "*"): first_look}
-    )
+    service = FhirService(base="/o/fhir", space="o", code=90, title="o", overrides={("capabilities", "*"): first_look})
+    monkeypatch.setitem(SERVICES, "o", service)
     assert dispatch(service, FhirRequest("GET", "metadata")).status == 200
     assert seen == ["capabilities"]
 
@@ -193,7 +193,7 @@ def test_a_format_that_is_not_made_is_406(url, accept):
     ("accept", "kind"),
     [
         ("application/fhir+json", "json"),
-        ("text/html, application/xml;q=0.9, */*;q=0.8", "xml"),
+        ("text/html;q=0.5, application/fhir+xml", "xml"),
         ("application/fhir+xml;q=0.5, application/fhir+json", "json"),
         ("application/*", "json"),
         ("application/fhir+xml; fhirVersion=4.0", "xml"),
@@ -201,3 +201,12 @@ def test_a_format_that_is_not_made_is_406(url, accept):
 )
 def test_accept_is_weighed(accept, kind):
     assert asking()("GET", "metadata", accept=accept).headers["Content-Type"].startswith(f"application/fhir+{kind}")
+
+
+def test_a_browser_shows_what_it_asks_for():
+    """It takes pages, then any XML, and keeps FHIR's own formats as files."""
+    answer = asking()("GET", "metadata", accept="text/html, application/xml;q=0.9, */*;q=0.8")
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert answer.body.startswith(b'{\n  "resourceType"')
+    asked = asking()("GET", "metadata?_format=xml", accept="text/html, application/xml;q=0.9, */*;q=0.8")
+    assert asked.headers["Content-Type"].startswith("application/fhir+xml")
