@@ -42,7 +42,7 @@ member = [{"entity": {"reference": f"Patient/{ids[0]}"}}]
 group = client.create({"resourceType": "Group", "type": "person", "actual": True, "member": member}).resource["id"]
 told = {}
 for level in ("system", "patient", "group"):
-    found = bulk_export(client, level, group=group, types=["Patient", "Observation"], timeout=120, max_poll_interval=0.3)
+    found = bulk_export(client, level, group=group, types=["Patient", "Observation"], timeout=300, max_poll_interval=0.3)
     told[level] = {key: found[key] for key in ("kickoff_status", "status_codes", "all_valid", "errors", "total_resources")}
     told[level]["lines"] = {file["type"]: file["lines"] for file in found["files"]}
 kicked = client.request("GET", "$export", headers={"Prefer": "respond-async"})

@@ -40,7 +40,7 @@ def populated() -> Iterator[Running]:
 def play(house: Running, *options: str) -> subprocess.CompletedProcess[str]:
     url = f"http://127.0.0.1:{house.port}"
     command = [*VIRAGE, "journey", "--base-url", url, *options]
-    return subprocess.run(command, env=house.environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=house.environment, capture_output=True, text=True, timeout=300)
 
 
 def steps_of(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -98,7 +98,7 @@ def test_a_step_that_fails_is_named_and_the_exit_code_tells(populated: Running) 
         env=populated.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert nobody.returncode == 1
     assert nobody.stdout.startswith("1 ÉCHEC")

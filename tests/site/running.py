@@ -75,7 +75,7 @@ class Running:
         return done.stdout.split()[-1]
 
     def get(self, path: str, token: str = "") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
             answer = connection.getresponse()
@@ -85,7 +85,7 @@ class Running:
 
     def put(self, path: str, resource: dict, token: str) -> int:
         """Write a FHIR resource; the status."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
             connection.request("PUT", path, json.dumps(resource), headers)
@@ -127,7 +127,7 @@ class Running:
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self.close()
         return code
 

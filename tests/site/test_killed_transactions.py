@@ -77,7 +77,7 @@ class Client(threading.Thread):
 
     def send(self, body: bytes) -> int:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/fhir+json"}
-        connection = http.client.HTTPConnection("127.0.0.1", self.house.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.house.port, timeout=120)
         try:
             connection.request("POST", "/fhir", body, headers)
             return connection.getresponse().status

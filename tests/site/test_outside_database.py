@@ -62,7 +62,7 @@ def server():
     )  # fmt: skip
     try:
         known = {"host": str(sockets), "user": "postgres", "password": "secret-of-the-test", "dbname": "postgres"}
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 with psycopg.connect(**known, autocommit=True) as administrator:
@@ -76,7 +76,7 @@ def server():
         yield lambda name: f"postgresql://house:p%40ss%3Aw%2Frd@/{name}?host={sockets}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         shutil.rmtree(base, ignore_errors=True)
 
 

@@ -30,7 +30,7 @@ def send(house, start, *headers, body=b"", known=True):
     lines = [start, b"Host: 127.0.0.1", *headers]
     if known:
         lines.append(b"Authorization: Bearer " + house.bearer)
-    with socket.create_connection(("127.0.0.1", house.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", house.port), timeout=120) as connection:
         connection.sendall(b"\r\n".join(lines) + b"\r\nConnection: close\r\n\r\n" + body)
         told = b""
         while chunk := connection.recv(65536):
@@ -89,7 +89,7 @@ def test_a_client_that_leaves_in_the_middle_holds_nothing(house):
     for start, kind in ((POST, JSON), (b"POST /fhir/$import HTTP/1.1", b"Content-Type: application/fhir+ndjson")):
         for _ in range(20):
             lines = [start, b"Host: x", b"Authorization: Bearer " + house.bearer, kind, b"Content-Length: 500"]
-            with socket.create_connection(("127.0.0.1", house.port), timeout=20) as connection:
+            with socket.create_connection(("127.0.0.1", house.port), timeout=120) as connection:
                 connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + BODY)
     assert send(house, GET)[0] == 200
 

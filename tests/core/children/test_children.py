@@ -29,7 +29,7 @@ def alive(pool):
 
 def test_pieces_are_shared_between_children_that_stay(opened):
     pool = opened(at_work.add, 2)
-    told = [each.result(60) for each in [pool.submit(number, 1) for number in range(40)]]
+    told = [each.result(300) for each in [pool.submit(number, 1) for number in range(40)]]
     assert [each[0] for each in told] == list(range(1, 41))
     assert {each[1] for each in told} <= {child.process.pid for child in pool.children}
     assert max(each[2] for each in told) > 1
@@ -40,20 +40,20 @@ def test_what_is_raised_there_is_raised_here(opened):
     pool = opened(at_work.refuse)
     for _ in range(2):
         with pytest.raises(LookupError, match="nothing of that name"):
-            pool.submit().result(60)
+            pool.submit().result(300)
 
 
 def test_a_child_that_is_killed_is_noticed(opened):
     pool = opened(at_work.die)
     with pytest.raises(ChildLost):
-        pool.submit().result(60)
+        pool.submit().result(300)
 
 
 def test_a_child_that_dies_in_the_middle_of_its_answer_is_noticed(opened, monkeypatch):
     monkeypatch.setattr(children, "_live", at_work.die_speaking)
     pool = opened(at_work.add)
     with pytest.raises(ChildLost):
-        pool.submit(1, 2).result(60)
+        pool.submit(1, 2).result(300)
     pool.end()
     assert alive(pool) == [False]
 

@@ -58,7 +58,7 @@ def test_a_cut_connection_is_replaced_outside_a_transaction(table):
 
 def test_retrying_runs_again_after_a_deadlock(table):
     db.copy_rows("thing", ("number", "word"), [(1, "a"), (2, "b")])
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=120)
     runs = []
 
     def swap(first: int, second: int) -> None:

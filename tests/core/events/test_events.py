@@ -1,5 +1,6 @@
 """Events through the real outbox."""
 
+import select
 import threading
 import time
 
@@ -133,21 +134,23 @@ def test_a_claim_whose_worker_died_comes_back(heard):
     assert events.drain() == 2
 
 
-def test_the_worker_wakes_up_at_once(heard, django_db_blocker):
-    stop = threading.Event()
-    done = threading.Event()
+def test_the_worker_is_woken_by_the_notification(heard, monkeypatch):
+    stop, done, asleep = threading.Event(), threading.Event(), threading.Event()
+
+    def sleep(raw, stop) -> None:
+        """As `delivery._sleep`, but that nothing else than a notification wakes it up."""
+        asleep.set()
+        while not stop.is_set() and not select.select([raw.fileno()], [], [], 0.1)[0]:
+            pass
+
+    monkeypatch.setattr(delivery, "_sleep", sleep)
     events.hear("test.said", "b", lambda event: done.set())
     thread = threading.Thread(target=delivery.run, args=(stop,))
     thread.start()
     try:
+        assert asleep.wait(60)
         events.emit("test.said", {})
-        assert done.wait(5)
-        done.clear()
-        time.sleep(0.3)  # now it sleeps on the notification
-        start = time.monotonic()
-        events.emit("test.said", {})
-        assert done.wait(5)
-        assert time.monotonic() - start < 0.9
+        assert done.wait(60)
     finally:
         stop.set()
         thread.join()
@@ -167,14 +170,15 @@ def test_periodic_work_goes_on_after_the_database_was_away(own_database, django_
     worker = Worker()
     worker.start()
     try:
-        assert ordered_within(20)
+        assert ordered_within(60)
         with db.cursor() as cursor:
             cursor.execute("TRUNCATE procrastinate_periodic_defers")
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
-        assert ordered_within(30)
+        # At once when the worker noticed and began anew; with the next minute when only idle connections were lost.
+        assert ordered_within(150)
     finally:
         worker.stop()
     assert len(caplog.records) < 20, "it says what happened, it does not repeat it"

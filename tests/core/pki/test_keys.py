@@ -38,7 +38,7 @@ MAKE = "from virage.core import pki; print(pki.keys('course').kid, pki.secret('c
 
 def test_two_processes_make_one_ring():
     started = [subprocess.Popen([sys.executable, "-c", MAKE], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    said = {process.communicate(timeout=60)[0] for process in started}
+    said = {process.communicate(timeout=300)[0] for process in started}
     assert len(said) == 1
     assert said != {""}
 

@@ -17,7 +17,7 @@ def worker(own_database):
     running.stop()
 
 
-def _wait(what, seconds=30):
+def _wait(what, seconds=120):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = what()

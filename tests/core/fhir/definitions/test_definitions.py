@@ -145,15 +145,13 @@ def test_the_file_says_its_source_and_holds_no_prose():
     assert definitions.structure("http://hl7.org/fhir/StructureDefinition/patient-birthPlace")["type"] == "Extension"
 
 
-def test_opening_is_quick_and_small():
+def test_opening_is_small():
     script = (
-        "import resource, time\n"
+        "import resource\n"
         "base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "t = time.process_time()\n"
         "from virage.core.fhir import definitions as d\n"
         "d.resource_types(), d.element('Patient'), d.search_parameters('Patient')\n"
-        "print(time.process_time() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)\n"
     )
-    seconds, kilobytes = subprocess.check_output([sys.executable, "-c", script], text=True).split()
-    assert float(seconds) < 0.4  # 0.1 s on a quiet machine
+    kilobytes = subprocess.check_output([sys.executable, "-c", script], text=True)
     assert int(kilobytes) < 40_000

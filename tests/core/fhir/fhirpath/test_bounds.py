@@ -1,9 +1,8 @@
 """What is hostile is refused, within bounded time and memory."""
 
-import time
-
 import pytest
 
+from tests.bounds import bounded
 from virage.core.fhir import fhirpath
 
 PATIENT = {"resourceType": "Patient", "name": [{"given": ["a"] * 50} for _ in range(20)]}
@@ -24,10 +23,8 @@ PATIENT = {"resourceType": "Patient", "name": [{"given": ["a"] * 50} for _ in ra
     ],
 )
 def test_a_dear_expression_is_stopped(expression):
-    started = time.process_time()
-    with pytest.raises(fhirpath.TooDear):
+    with bounded(), pytest.raises(fhirpath.TooDear):
         fhirpath.compile(expression)(PATIENT, steps=100_000)
-    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -48,11 +45,9 @@ def test_an_expression_out_of_measure_is_refused(expression):
 
 def test_an_array_of_a_million_is_refused_before_it_is_walked():
     big = {"resourceType": "Patient", "name": [{"given": ["a"]}] * 1_000_001}
-    started = time.process_time()
     for expression in ("name.given", "descendants()", "children()"):
-        with pytest.raises(fhirpath.TooDear):
+        with bounded(), pytest.raises(fhirpath.TooDear):
             fhirpath.compile(expression)(big)
-    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -68,7 +63,6 @@ def test_an_array_of_a_million_is_refused_before_it_is_walked():
     ],
 )
 def test_repetitions_in_repetitions_take_time_in_proportion(pattern, text, found):
-    started = time.process_time()
     escaped = pattern.replace("\\", "\\\\")
-    assert fhirpath.compile(f"%text.matches('{escaped}')")(PATIENT, env={"text": text}) == [found]
-    assert time.process_time() - started < 2
+    with bounded():
+        assert fhirpath.compile(f"%text.matches('{escaped}')")(PATIENT, env={"text": text}) == [found]

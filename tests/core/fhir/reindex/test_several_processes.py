@@ -52,7 +52,7 @@ def test_two_writers_that_have_not_heard_lose_nothing(ask_for_real, tmp_path):
         assert ask_for_real("PUT", "SearchParameter/n", made).status == 201
         finish()
         stop.touch()
-        written = sum(int(writer.communicate(timeout=60)[0]) for writer in writers)
+        written = sum(int(writer.communicate(timeout=300)[0]) for writer in writers)
     finally:
         for writer in writers:
             writer.kill()

@@ -2,10 +2,10 @@
 
 import copy
 import random
-import time
 
 import pytest
 
+from tests.bounds import bounded
 from virage.core.fhir import json, validation, xml
 from virage.core.fhir.xml import MalformedXml
 
@@ -44,9 +44,8 @@ def test_mutations(resources, seed):
             if isinstance(holder, dict) and chance.random() < 0.2:
                 key = chance.choice(NAMES)
             holder[key] = copy.deepcopy(chance.choice(JUNK))
-        started = time.process_time()
-        found = validation.validate(resource, registry=registry)
-        assert time.process_time() - started < 5
+        with bounded():
+            found = validation.validate(resource, registry=registry)
         assert all(issue.text and issue.code for issue in found)
         try:
             xml.loads(xml.dumps(resource))

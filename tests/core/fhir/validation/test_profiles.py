@@ -3,10 +3,10 @@
 import io
 import json
 import tarfile
-import time
 
 import pytest
 
+from tests.bounds import bounded
 from virage.core.fhir import validation
 from virage.core.fhir.validation import BadPackage, Options, Registry
 
@@ -315,11 +315,10 @@ def test_large_arrays_end():
             {"path": "Patient.identifier.system", "fixedUri": MRN},
         ),
     )
-    started = time.process_time()
-    found = validation.validate(
-        patient(identifier=[{"system": "urn:x"}] * 1_000_000), profiles=["urn:p"], registry=Registry([definition])
-    )
-    assert time.process_time() - started < 20
+    with bounded():
+        found = validation.validate(
+            patient(identifier=[{"system": "urn:x"}] * 1_000_000), profiles=["urn:p"], registry=Registry([definition])
+        )
     assert found[-1].code == "too-costly"
 
 
@@ -410,9 +409,8 @@ def test_a_dear_invariant_of_a_profile_is_stopped():
     definition = profile(
         "urn:p", {"path": "Patient", "constraint": [{"key": "dear-1", "severity": "error", "expression": dear}]}
     )
-    started = time.process_time()
-    found = validation.validate(
-        patient(name=[{"given": ["a"] * 200}]), profiles=["urn:p"], registry=Registry([definition])
-    )
-    assert time.process_time() - started < 10
+    with bounded():
+        found = validation.validate(
+            patient(name=[{"given": ["a"] * 200}]), profiles=["urn:p"], registry=Registry([definition])
+        )
     assert [each.code for each in found] == ["processing"]

@@ -1,13 +1,13 @@
 """Structural validation: every fault is found, at its exact place, and nothing sound is refused."""
 
 import copy
-import time
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.bounds import bounded
 from virage.core.fhir import validation
 
 PATIENT = {
@@ -169,11 +169,10 @@ def test_entity_bombs_in_narratives_are_refused_at_once():
 
 
 def test_findings_are_bounded_in_number_and_time():
-    started = time.process_time()
-    found = validation.check(changed(name=[{"use": "pet"}] * 400_000))
+    with bounded():
+        found = validation.check(changed(name=[{"use": "pet"}] * 400_000))
     assert len(found) == 501
     assert found[-1].code == "too-costly"
-    assert time.process_time() - started < 5
 
 
 def test_depth_is_bounded():

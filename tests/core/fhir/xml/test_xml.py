@@ -2,13 +2,13 @@
 
 import copy
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from tests.bounds import bounded
 from virage.core.fhir import definitions, json, validation, xml
 from virage.core.fhir.xml import MalformedXml
 
@@ -143,10 +143,8 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
     ],
 )
 def test_what_is_harmful_or_broken_is_refused_quickly(data):
-    started = time.process_time()
-    with pytest.raises(MalformedXml):
+    with bounded(), pytest.raises(MalformedXml):
         xml.loads(data)
-    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
