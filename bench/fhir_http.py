@@ -148,6 +148,37 @@ def http_client(port: int, requests: list[bytes], seconds: float, wanted: int, g
     results.put((begun, time.perf_counter(), latencies))
 
 
+def tables(ready: list[Any], resources: list[dict[str, Any]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+    """The rows that first versions make, by the table and columns that they go into; `ready` is what the store prepares of each."""
+    from virage.core.fhir.store import statements
+    from virage.core.fhir.store.writing import now, stamp
+
+    updated = now()
+    rows = [
+        (one.compartment, one.rid, 0, one.code, 1, updated, one.id, one.tokens, stamp(resource, one.id, 1, updated))
+        for one, resource in zip(ready, resources, strict=True)
+    ]
+    narrow = [
+        (
+            f"{table} (compartment, rid, {columns})",
+            [(one.compartment, one.rid, *row) for one in ready for row in one.narrow[place]],
+        )
+        for place, (table, columns, _) in enumerate(statements.NARROW)
+    ]
+    return [(f"fhir_resource ({statements.COLUMNS})", rows), *narrow]
+
+
+def insert(cursor: Any, tables: list[tuple[str, list[tuple[Any, ...]]]]) -> None:
+    """Insert them as a client of the database would, without COPY."""
+    for into, rows in tables:
+        # A statement takes 65,535 parameters.
+        for at in range(0, len(rows), 5000):
+            part = rows[at : at + 5000]
+            marks = "(" + ", ".join(["%s"] * len(part[0])) + ")"
+            values = [value for row in part for value in row]
+            cursor.execute(f"INSERT INTO {into} VALUES {', '.join([marks] * len(part))}", values)
+
+
 def insert_client(seconds: float, gate: Any, results: Any) -> None:
     """One client of the database: the rows of a create, each table by one statement, sent together, one commit."""
     import django
@@ -156,8 +187,7 @@ def insert_client(seconds: float, gate: Any, results: Any) -> None:
     from virage.core import audit, db
     from virage.core.callers import system
     from virage.core.fhir import space
-    from virage.core.fhir.store import statements
-    from virage.core.fhir.store.writing import now, prepare, stamp
+    from virage.core.fhir.store.writing import prepare
 
     draw, here, by = random.Random(os.getpid()), space("fhir"), system("bench")
     latencies = []
@@ -167,20 +197,12 @@ def insert_client(seconds: float, gate: Any, results: Any) -> None:
     begun = time.perf_counter()
     while time.perf_counter() < begun + seconds:
         resource = observation(draw.randrange(10**6))
-        ready, updated = prepare(here, resource, None, None), now()
-        body = stamp(resource, ready.id, 1, updated)
+        ready = prepare(here, resource, None, None)
+        filled = tables([ready], [resource])
         trace = audit.row(by=by, action="fhir.create", entities=(ready.id,))
         started = time.perf_counter()
         with db.transaction(), db.connection().connection.pipeline(), db.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO fhir_resource ({statements.COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s)",
-                (ready.compartment, ready.rid, 0, ready.code, 1, updated, ready.id, ready.tokens, body),
-            )
-            for (table, columns, _), rows in zip(statements.NARROW, ready.narrow, strict=True):
-                if rows:
-                    marks = ", ".join("(" + ", ".join(["%s"] * (2 + len(rows[0]))) + ")" for _ in rows)
-                    values = [value for row in rows for value in (ready.compartment, ready.rid, *row)]
-                    cursor.execute(f"INSERT INTO {table} (compartment, rid, {columns}) VALUES {marks}", values)
+            insert(cursor, filled)
             cursor.execute(f"{audit.INSERT} VALUES {audit.PLACEHOLDERS}", trace)
         latencies.append(time.perf_counter() - started)
     results.put((begun, time.perf_counter(), latencies))

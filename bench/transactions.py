@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fhir_http import exchange, free_port, request
+from fhir_http import exchange, free_port, insert, request, tables
 from fhir_store import resources
 
 
@@ -87,8 +87,7 @@ def insert_client(bundles: list[bytes], seconds: float, results: Any) -> None:
     from virage.core import audit, db
     from virage.core.callers import system
     from virage.core.fhir import space
-    from virage.core.fhir.store import statements
-    from virage.core.fhir.store.writing import now, prepare, stamp
+    from virage.core.fhir.store.writing import prepare
 
     draw, here, by = random.Random(os.getpid()), space("fhir"), system("bench")
     told = []
@@ -97,36 +96,12 @@ def insert_client(bundles: list[bytes], seconds: float, results: Any) -> None:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         whole = [entry["resource"] for entry in json.loads(draw.choice(bundles))["entry"]][:2000]
-        ready, updated = [prepare(here, each, None, None) for each in whole], now()
-        rows = [
-            (
-                each.compartment,
-                each.rid,
-                0,
-                each.code,
-                1,
-                updated,
-                each.id,
-                each.tokens,
-                stamp(resource, each.id, 1, updated),
-            )
-            for each, resource in zip(ready, whole, strict=True)
-        ]
+        ready = [prepare(here, each, None, None) for each in whole]
+        filled = tables(ready, whole)
         traces = [audit.row(by=by, action="fhir.create", entities=(each.id,)) for each in ready]
-        tables = [(f"fhir_resource ({statements.COLUMNS})", rows)]
-        for place, (table, columns, _) in enumerate(statements.NARROW):
-            narrow = [(each.compartment, each.rid, *row) for each in ready for row in each.narrow[place]]
-            tables.append((f"{table} (compartment, rid, {columns})", narrow))
         started = time.perf_counter()
         with db.transaction(), db.cursor() as cursor:
-            for into, values in tables:
-                # A statement takes 65,535 parameters.
-                for at in range(0, len(values), 5000):
-                    part = values[at : at + 5000]
-                    marks = "(" + ", ".join(["%s"] * len(part[0])) + ")"
-                    cursor.execute(
-                        f"INSERT INTO {into} VALUES {', '.join([marks] * len(part))}", [v for row in part for v in row]
-                    )
+            insert(cursor, filled)
             audit.traces(traces)
         told.append((time.perf_counter() - started, len(whole)))
     results.put(told)
