@@ -19,7 +19,6 @@ from virage.core.fhir.bulk import exporting, jobs, kickoff, preparing
 from virage.core.fhir.bulk.jobs import Job
 from virage.core.fhir.bulk.preparing import Order, Piece, Ready
 from virage.core.fhir.index import registry
-from virage.core.fhir.index.dates import moment
 from virage.core.fhir.interactions.operations import inputs, text_of
 from virage.core.fhir.request import FhirRequest, FhirResponse
 from virage.core.fhir.service import SERVICES, FhirService
@@ -267,18 +266,10 @@ def _fetch(url: str, path: Path) -> None:
 def status(request: FhirRequest, service: FhirService) -> FhirResponse:
     """The state of an import: 202 under way, 200 with the counts and the files of rejects, 500 when it failed."""
     job = jobs.of_caller(request, service, "import")
-    if request.method == "DELETE":
-        jobs.cancel(job)
-        audit.trace(by=request.caller, action="fhir.import.cancel", detail={"job": job.id})
-        return FhirResponse(202, native=True)
-    if job.state == "failed":
-        raise VirageError(job.problem, code="FHIR.JOB_FAILED", status=500, issue="exception")
-    if job.state != "done":
-        return kickoff.waiting(f"{job.progress.get('written', 0)} ressources lues")
+    early = kickoff.unfinished(request, job, f"{job.progress.get('written', 0)} ressources lues")
+    if early is not None:
+        return early
     told = {
-        "transactionTime": moment(job.moment).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "request": job.request,
-        "requiresAccessToken": True,
         "output": [],
         "error": [kickoff.listed(job, number, file) for number, file in enumerate(job.progress["rejects"])],
         "extension": {name: job.progress[name] for name in ("written", "present", "rejected")},

@@ -8,7 +8,7 @@ from virage.core.access import Everything, Nothing
 from virage.core.errors import Forbidden, Invalid, Malformed, Unknown, VirageError
 from virage.core.fhir import json, prefer
 from virage.core.fhir.bulk import exporting, jobs, selection
-from virage.core.fhir.index.dates import date_range, moment
+from virage.core.fhir.index.dates import date_range
 from virage.core.fhir.interactions import reads, rights
 from virage.core.fhir.interactions.operations import inputs, text_of
 from virage.core.fhir.request import FhirRequest, FhirResponse
@@ -184,19 +184,11 @@ def _members(request: FhirRequest, service: FhirService) -> list[str]:
 def status(request: FhirRequest, service: FhirService) -> FhirResponse:
     """The state of an export: 202 under way, 200 with the manifest, 500 when it failed; DELETE ends it, 202."""
     job = jobs.of_caller(request, service, "export")
-    if request.method == "DELETE":
-        jobs.cancel(job)
-        audit.trace(by=request.caller, action="fhir.export.cancel", detail={"job": job.id})
-        return FhirResponse(202, native=True)
-    if job.state == "failed":
-        raise VirageError(job.problem, code="FHIR.JOB_FAILED", status=500, issue="exception")
-    if job.state != "done":
-        return waiting(f"{job.progress.get('done', 0)} ressources écrites")
+    early = unfinished(request, job, f"{job.progress.get('done', 0)} ressources écrites")
+    if early is not None:
+        return early
     files = [(number, file) for number, file in enumerate(job.progress["files"]) if file["count"]]
     told = {
-        "transactionTime": moment(job.moment).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "request": job.request,
-        "requiresAccessToken": True,
         "output": [listed(job, *each) for each in files if each[1]["type"] != "Bundle" or not job.asked["since"]],
         "deleted": [listed(job, *each) for each in files if each[1]["type"] == "Bundle" and job.asked["since"]],
         "error": [],
@@ -204,18 +196,36 @@ def status(request: FhirRequest, service: FhirService) -> FhirResponse:
     return manifest(job, told)
 
 
-def manifest(job: jobs.Job, told: dict[str, Any]) -> FhirResponse:
-    """200 with a manifest, which says until when the files are kept."""
-    from virage.core.fhir.representation import http_date
+def unfinished(request: FhirRequest, job: jobs.Job, progress: str) -> FhirResponse | None:
+    """What is answered of a job instead of its manifest: 202 when DELETE ends it, or while it is under way; None once it is done.
 
-    headers = {"Content-Type": "application/json", "Expires": http_date(job.expires)}
-    return FhirResponse(200, json.dumps(told), headers, native=True)
-
-
-def waiting(progress: str) -> FhirResponse:
-    """202: not yet."""
+    Raises VirageError (500) when it failed.
+    """
+    if request.method == "DELETE":
+        jobs.cancel(job)
+        audit.trace(by=request.caller, action=f"fhir.{job.kind}.cancel", detail={"job": job.id})
+        return FhirResponse(202, native=True)
+    if job.state == "failed":
+        raise VirageError(job.problem, code="FHIR.JOB_FAILED", status=500, issue="exception")
+    if job.state == "done":
+        return None
     headers = {"X-Progress": progress.encode("ascii", "replace").decode(), "Retry-After": "2"}
     return FhirResponse(202, headers=headers, native=True)
+
+
+def manifest(job: jobs.Job, files: dict[str, Any]) -> FhirResponse:
+    """200 with a manifest, which says until when the files are kept."""
+    from virage.core.fhir.representation import http_date
+    from virage.core.fhir.store.writing import instant
+
+    told = {
+        "transactionTime": instant(job.moment),
+        "request": job.request,
+        "requiresAccessToken": True,
+        **files,
+    }
+    headers = {"Content-Type": "application/json", "Expires": http_date(job.expires)}
+    return FhirResponse(200, json.dumps(told), headers, native=True)
 
 
 def listed(job: jobs.Job, number: int, file: dict[str, Any]) -> dict[str, Any]:
