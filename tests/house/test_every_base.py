@@ -56,7 +56,7 @@ def doors(db, monkeypatch, caplog, tmp_path):
     monkeypatch.setenv("VIRAGE_HOME", str(tmp_path))
     monkeypatch.setattr("virage.core.audit.recording.at_once", True)
     who = [SOFTWARE]
-    monkeypatch.setattr(adapter, "authenticate", lambda request: who[0])
+    monkeypatch.setattr(adapter.accounts, "authenticate", lambda headers: who[0])
     return {base: Door(caplog, service) for base, service in SERVICES.items()}, who
 
 

@@ -7,16 +7,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from virage.core import accounts, settings
 from virage.core.accounts.tokens import verify
-from virage.core.callers import Caller
 from virage.core.errors import Malformed, VirageError
 from virage.core.fhir import json, representation, router
 from virage.core.fhir.interactions import reads
-from virage.core.fhir.request import CONTENT_TYPES, JSON, FhirRequest, FhirResponse
+from virage.core.fhir.request import CONTENT_TYPES, JSON, REASONS, FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService, register
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ log = logging.getLogger("virage.fhir")
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
-_REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _CHUNK = 64 * 1024
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONDITIONS = (
@@ -86,7 +83,7 @@ def application(service: FhirService) -> Wsgi:
             headers += _OPEN
         if response.stream is None and status != 204 and status != 304:
             headers.append(("Content-Length", str(len(body))))
-        start_response(_REASONS.get(status) or f"{status} Unknown", headers)
+        start_response(REASONS[status], headers)
         for observe in observers:
             observe(service.space, request.interaction, request.type, status, time.perf_counter() - started)
         if request.method == "HEAD":
@@ -197,7 +194,7 @@ def _respond(environ: dict[str, Any], service: FhirService, request: FhirRequest
         if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             return _preflight()
         if not is_open(service, request):
-            request.caller = authenticate(request)
+            request.caller = accounts.authenticate(request.headers)
         if request.method not in _READING:
             _refuse_blank_conditions(environ)
         if request.method in ("POST", "PUT", "PATCH"):
@@ -243,58 +240,25 @@ def is_open(service: FhirService, request: FhirRequest) -> bool:
     )
 
 
-def authenticate(request: FhirRequest) -> Caller:
-    """Who calls, by the bearer token. Raises Unauthenticated (401)."""
-    from virage.core import accounts
-
-    return accounts.authenticate(request.headers)
-
-
 def body(environ: dict[str, Any], limit: int) -> bytes:
     """The body, `limit` bytes at most, gzip undone within the same bound. Raises TooLarge (413), Malformed."""
-    stream = environ["wsgi.input"]
-    length = environ.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and int(length) > limit:
+    if (_length(environ) or 0) > limit:
         raise _too_large(limit)
-    chunks: list[bytes] = []
+    received: list[bytes] = []
     size = 0
-    left = int(length) if length.isdecimal() else None
-    while left is None or left > 0:
-        chunk = stream.read(_CHUNK if left is None else min(_CHUNK, left))
-        if not chunk:
-            break
+    for chunk in _chunks(environ):
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
-        if left is not None:
-            left -= len(chunk)
-        chunks.append(chunk)
-    if left:
-        raise Malformed("Le corps de la requête est arrivé incomplet.", code="FHIR.BODY")
-    whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if coding in ("", "identity"):
-        return whole
-    if coding not in ("gzip", "x-gzip"):
-        raise _bad_coding()
-    return _inflated(whole, limit)
+        received.append(chunk)
+    whole = received[0] if len(received) == 1 else b"".join(received)
+    return _inflated(whole, limit) if _is_gzip(environ) else whole
 
 
 def pieces(environ: dict[str, Any]) -> Iterator[bytes]:
     """The body as it comes, gzip undone, never whole in memory. Raises Malformed."""
-    stream = environ["wsgi.input"]
-    length = environ.get("CONTENT_LENGTH") or ""
-    left = int(length) if length.isdecimal() else None
-    coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if coding not in ("", "identity", "gzip", "x-gzip"):
-        raise _bad_coding()
-    inflater = zlib.decompressobj(wbits=31) if "gzip" in coding else None
-    while left is None or left > 0:
-        chunk = stream.read(_CHUNK if left is None else min(_CHUNK, left))
-        if not chunk:
-            break
-        if left is not None:
-            left -= len(chunk)
+    inflater = zlib.decompressobj(wbits=31) if _is_gzip(environ) else None
+    for chunk in _chunks(environ):
         try:
             while inflater is not None and chunk:
                 yield inflater.decompress(chunk, _CHUNK)
@@ -303,18 +267,46 @@ def pieces(environ: dict[str, Any]) -> Iterator[bytes]:
             raise Malformed("Le corps annoncé en gzip est illisible.", code="FHIR.BODY") from None
         if inflater is None:
             yield chunk
-    if left or (inflater is not None and not inflater.eof):
-        raise Malformed("Le corps de la requête est arrivé incomplet.", code="FHIR.BODY")
+    if inflater is not None and not inflater.eof:
+        raise _incomplete()
 
 
-def _bad_coding() -> VirageError:
-    return VirageError(
-        "Seul le codage « gzip » est accepté.",
-        code="FHIR.CONTENT_ENCODING",
-        status=415,
-        issue="not-supported",
-        path="Content-Encoding",
-    )
+def _length(environ: dict[str, Any]) -> int | None:
+    """The length announced; None for a body whose end alone says how long it is."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    return int(length) if length.isdecimal() else None
+
+
+def _chunks(environ: dict[str, Any]) -> Iterator[bytes]:
+    """The body as it was sent. Raises Malformed when it ends before its length."""
+    stream, left = environ["wsgi.input"], _length(environ)
+    while left is None or left > 0:
+        chunk = stream.read(_CHUNK if left is None else min(_CHUNK, left))
+        if not chunk:
+            break
+        if left is not None:
+            left -= len(chunk)
+        yield chunk
+    if left:
+        raise _incomplete()
+
+
+def _incomplete() -> Malformed:
+    return Malformed("Le corps de la requête est arrivé incomplet.", code="FHIR.BODY")
+
+
+def _is_gzip(environ: dict[str, Any]) -> bool:
+    """Whether the body is to be inflated. Raises VirageError (415) for another coding."""
+    coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if coding not in ("", "identity", "gzip", "x-gzip"):
+        raise VirageError(
+            "Seul le codage « gzip » est accepté.",
+            code="FHIR.CONTENT_ENCODING",
+            status=415,
+            issue="not-supported",
+            path="Content-Encoding",
+        )
+    return "gzip" in coding
 
 
 def _inflated(data: bytes, limit: int) -> bytes:

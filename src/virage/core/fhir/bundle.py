@@ -5,27 +5,10 @@ from typing import Any
 
 from virage.core.errors import Issue, Malformed, VirageError
 from virage.core.fhir import json, outcome, prefer
-from virage.core.fhir.request import FhirRequest, FhirResponse
+from virage.core.fhir.request import REASONS, FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService
 
 _METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
-_REASONS = {
-    200: "200 OK",
-    201: "201 Created",
-    204: "204 No Content",
-    304: "304 Not Modified",
-    400: "400 Bad Request",
-    403: "403 Forbidden",
-    404: "404 Not Found",
-    405: "405 Method Not Allowed",
-    406: "406 Not Acceptable",
-    409: "409 Conflict",
-    410: "410 Gone",
-    412: "412 Precondition Failed",
-    415: "415 Unsupported Media Type",
-    422: "422 Unprocessable Entity",
-    500: "500 Internal Server Error",
-}
 _CONDITIONS = {
     "ifMatch": "if-match",
     "ifNoneExist": "if-none-exist",
@@ -138,10 +121,10 @@ def _alone(request: FhirRequest, service: FhirService, entry: Entry) -> dict[str
     try:
         return described(request, inner, router.dispatch(service, inner))
     except VirageError as error:
-        return {"response": {"status": reason(error.status), "outcome": outcome.of_error(error)}}
+        return {"response": {"status": REASONS[error.status], "outcome": outcome.of_error(error)}}
     except Exception as error:
         answer = router.accident(inner, error)
-        return {"response": {"status": reason(answer.status), "outcome": json.loads(answer.body)}}
+        return {"response": {"status": REASONS[answer.status], "outcome": json.loads(answer.body)}}
 
 
 def inner_request(
@@ -163,7 +146,7 @@ def inner_request(
 
 def described(request: FhirRequest, inner: FhirRequest, response: FhirResponse) -> dict[str, Any]:
     """The entry that answers an entry."""
-    told: dict[str, Any] = {"status": reason(response.status)}
+    told: dict[str, Any] = {"status": REASONS[response.status]}
     headers = response.headers
     if "Location" in headers or "Content-Location" in headers:
         told["location"] = headers.get("Location") or headers["Content-Location"]
@@ -178,11 +161,6 @@ def described(request: FhirRequest, inner: FhirRequest, response: FhirResponse) 
         elif returns == "OperationOutcome":
             told["outcome"] = json.fragment(response.body)
     return made
-
-
-def reason(status: int) -> str:
-    """A status as Bundle.entry.response.status writes it."""
-    return _REASONS.get(status, str(status))
 
 
 def answer(kind: str, answers: list[dict[str, Any]]) -> FhirResponse:

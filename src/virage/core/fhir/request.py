@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -15,6 +16,8 @@ CONTENT_TYPES = {JSON: "application/fhir+json; charset=utf-8", XML: "application
 _JSON_TYPES = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "json"})
 _XML_TYPES = frozenset({"application/fhir+xml", "application/xml", "text/xml", "application/xml+fhir", "xml"})
 _MAX_PARAMETERS = 1000
+REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+"""The statuses of HTTP with their words, as a status line and `Bundle.entry.response.status` write them."""
 
 NOBODY = Caller(kind="system", subject="", name="")
 """Whoever gave no token: may read what is open to all, and nothing else."""

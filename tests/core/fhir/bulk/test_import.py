@@ -123,7 +123,7 @@ def test_only_what_the_caller_may_create(ask):
 def test_streamed_over_http_gzip_undone(db, tmp_path, monkeypatch):
     """The adapter hands the body on as it comes: a file larger than the bound on bodies goes through."""
     monkeypatch.setenv("VIRAGE_MAX_BODY", "2048")
-    monkeypatch.setattr(adapter, "authenticate", lambda request: SOFTWARE)
+    monkeypatch.setattr(adapter.accounts, "authenticate", lambda headers: SOFTWARE)
     served = adapter.application(SHARED)
     data = gzip.compress(_lines(_world(400)))
     told = {}

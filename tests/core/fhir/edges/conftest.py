@@ -143,7 +143,7 @@ def _peak() -> float:
 @pytest.fixture
 def door(ask, monkeypatch, caplog, tmp_path) -> Door:  # noqa: F811
     """The door of /fhir, a caller who may do everything, and two resources."""
-    monkeypatch.setattr(adapter, "authenticate", lambda request: SOFTWARE)
+    monkeypatch.setattr(adapter.accounts, "authenticate", lambda headers: SOFTWARE)
     monkeypatch.setenv("VIRAGE_HOME", str(tmp_path))
     assert ask("PUT", "Patient/p", patient(id="p")).status == 201
     assert ask("PUT", "Observation/o", observation("Patient/p", id="o")).status == 201

@@ -38,7 +38,7 @@ def call(method="GET", path="/metadata", body=b"", **environ):
 def let_in(monkeypatch):
     from tests.core.fhir.router.conftest import SOFTWARE
 
-    monkeypatch.setattr(adapter, "authenticate", lambda request: SOFTWARE)
+    monkeypatch.setattr(adapter.accounts, "authenticate", lambda headers: SOFTWARE)
 
 
 def test_the_statement_is_open():

@@ -29,13 +29,11 @@ def operate(request: FhirRequest, service: FhirService) -> FhirResponse:
             code="FHIR.OPERATION",
             issue="not-supported",
         )
-    if request.method == "DELETE" and not operation.removes:
-        from virage.core.fhir.router import MethodNotAllowed
+    from virage.core.fhir.router import MethodNotAllowed
 
+    if request.method == "DELETE" and not operation.removes:
         raise MethodNotAllowed(f"L'opération ${operation.name} ne s'annule pas.", ["GET", "POST", "OPTIONS"])
     if operation.affects_state and request.method != "POST":
-        from virage.core.fhir.router import MethodNotAllowed
-
         raise MethodNotAllowed(f"L'opération ${operation.name} s'appelle par POST.", ["POST", "OPTIONS"])
     return operation.handler(request, service)
 
