@@ -4,7 +4,9 @@ import pytest
 
 from virage.core import audit, db
 from virage.core.audit.content import of_reads
+from virage.core.audit.queries import one
 from virage.core.callers import Caller, system
+from virage.core.errors import Malformed
 
 pytestmark = pytest.mark.django_db
 
@@ -140,6 +142,13 @@ def test_what_is_read_while_traces_are_written_waits_for_the_next_time(monkeypat
     assert len(audit.for_patient("later2")) == 1
     assert audit.flush() == 1
     assert len(audit.for_patient("later2")) == 2
+
+
+@pytest.mark.parametrize("after", ["x", "1", "²-1", "1-²", "-", "1-2-3"])
+def test_a_place_in_the_list_that_is_none_is_refused(after: str) -> None:
+    with pytest.raises(Malformed):
+        audit.for_patient("p1", after=after)
+    assert one(after) is None
 
 
 def test_what_one_caller_reads_of_one_patient_at_once_is_one_trace(monkeypatch: pytest.MonkeyPatch) -> None:

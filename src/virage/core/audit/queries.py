@@ -24,19 +24,14 @@ def _event(lane: int, seq: int, recorded: datetime, content: str) -> dict[str, A
 def _place(identifier: str) -> tuple[int, int] | None:
     """Lane and rank of an event's id, None when it is not one."""
     lane, _, seq = identifier.partition("-")
-    if not (lane.isdigit() and seq.isdigit() and len(seq) < 19 and len(lane) < 4):
+    if not (identifier.isascii() and lane.isdigit() and seq.isdigit() and len(seq) < 19 and len(lane) < 4):
         return None
     return int(lane), int(seq)
 
 
-def _page(
-    where: str, value: str, before: datetime | None, after: str, actions: tuple[str, ...], count: int
-) -> list[dict[str, Any]]:
+def _page(where: str, value: str, after: str, actions: tuple[str, ...], count: int) -> list[dict[str, Any]]:
     clauses = [where]
     values: list[Any] = [value]
-    if before is not None:
-        clauses.append("recorded < %s")
-        values.append(before)
     if after:
         # The moment alone would lose what was traced in the same instant as the last line of the page.
         place = _place(after)
@@ -60,7 +55,6 @@ def _page(
 def for_patient(
     patient: str,
     *,
-    before: datetime | None = None,
     after: str = "",
     actions: tuple[str, ...] = (),
     count: int = 100,
@@ -69,14 +63,12 @@ def for_patient(
 
     `after` is the id of the last event of the page before: none is lost or told twice. Raises Malformed when it is no id.
     """
-    return _page("patient = %s", patient, before, after, actions, count)
+    return _page("patient = %s", patient, after, actions, count)
 
 
-def of_subject(
-    subject: str, *, before: datetime | None = None, actions: tuple[str, ...] = (), count: int = 100
-) -> list[dict[str, Any]]:
+def of_subject(subject: str, *, actions: tuple[str, ...] = (), count: int = 100) -> list[dict[str, Any]]:
     """AuditEvents of what one caller did, newest first."""
-    return _page("subject = %s", subject, before, "", actions, count)
+    return _page("subject = %s", subject, "", actions, count)
 
 
 def one(identifier: str) -> dict[str, Any] | None:
