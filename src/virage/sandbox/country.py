@@ -27,7 +27,7 @@ class Structure:
     @property
     def id(self) -> str:
         """Logical id of its Organization."""
-        return annuaire.resources.organization_id(finess=self.finess)
+        return annuaire.resources.organization_id(self.finess)
 
     def resource(self) -> dict[str, object]:
         """Its Organization."""

@@ -185,7 +185,7 @@ def _located(cells: list[str], batch: dict[str, dict[str, Any]]) -> tuple[dict[s
         return None, "coordonnées illisibles"
     if not (0 < x < 1_300_000 and 6_000_000 < y < 7_200_000):
         return None, "coordonnées hors de la métropole"
-    id_ = resources.organization_id(finess=line["nofinesset"])
+    id_ = resources.organization_id(line["nofinesset"])
     there = batch.get(id_) or queries.present("Organization", [id_]).get(id_)
     if there is None:
         return None, "établissement inconnu : charger d'abord sa ligne structureet"

@@ -168,10 +168,9 @@ def practitioner_role(
     return resource
 
 
-def organization_id(*, finess: str = "", siret: str = "", siren: str = "", technical: str = "") -> str:
-    """Logical id of a structure by its best number; FINESS and the directory meet on the FINESS number."""
-    best = rules.idnat_struct(finess=finess, siret=siret, siren=siren, technical=technical)
-    return stable_id("organization", best)
+def organization_id(finess: str) -> str:
+    """Logical id of a structure by its FINESS number, on which FINESS and the directory meet."""
+    return stable_id("organization", rules.idnat_struct(finess=finess))
 
 
 def organization(
@@ -238,7 +237,7 @@ def organization(
         resource["address"] = [address]
     if legal_finess and legal_finess != finess:
         resource["partOf"] = {
-            "reference": f"Organization/{organization_id(finess=legal_finess)}",
+            "reference": f"Organization/{organization_id(legal_finess)}",
             "identifier": identifier(rules.FINESS_SYSTEM, legal_finess, "FINEJ"),
         }
     return resource

@@ -278,9 +278,9 @@ def _evidence_of(resource: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def with_state(identity: Identity, state: IdentityState, held: Matricule | None = None) -> Identity:
+def with_state(identity: Identity, state: IdentityState) -> Identity:
     """The same identity in another state; a state without matricule drops it."""
-    return replace(identity, state=state, held=(held or identity.held) if state.has_matricule else None)
+    return replace(identity, state=state, held=identity.held if state.has_matricule else None)
 
 
 __all__ = [

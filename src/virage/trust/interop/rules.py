@@ -29,8 +29,8 @@ def _error(path: str, text: str, code: str = "required") -> Issue:
     return Issue(code, text, f"{ROOT}{path}")
 
 
-def _warning(path: str, text: str, code: str = "value") -> Issue:
-    return Issue(code, text, f"{ROOT}{path}", "warning")
+def _warning(path: str, text: str) -> Issue:
+    return Issue("value", text, f"{ROOT}{path}", "warning")
 
 
 def is_root(value: str) -> bool:

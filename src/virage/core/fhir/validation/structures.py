@@ -153,10 +153,9 @@ def _element(element: Item, item: Item, name: str, side: str, session: Session) 
         text = f"Le chemin {unknown} n'existe pas dans {name}, ou abrège un choix [x] par un type qu'il n'a pas."
         session.add("invalid", text, item.place)
         return
-    for rank, kind in enumerate(children(element, "type")):
+    for kind in children(element, "type"):
         if type(kind.value) is dict:
             _type(kind, str(path), session)
-        del rank
     base = _base_element(path, name)
     if base is not None:
         _narrows(line, base, item, session)

@@ -54,7 +54,7 @@ def may_consult(by: Caller, rights: Rights) -> Decision:
     if rights.state is not State.ACTIF:
         return _no("state", f"Ce dossier médical partagé {LABELS[rights.state]}.")
     if by.purpose == BREAK_GLASS:
-        return _emergency(by, rights, "l'accès en urgence")
+        return _emergency(by, rights)
     if by.purpose == REGULATION:
         if not is_regulator(by):
             return _no("regulator", "L'accès « centre 15 » est réservé à la régulation médicale.")
@@ -70,10 +70,10 @@ def may_consult(by: Caller, rights: Rights) -> Decision:
     return YES
 
 
-def _emergency(by: Caller, rights: Rights, what: str) -> Decision:
+def _emergency(by: Caller, rights: Rights) -> Decision:
     if not by.reason.strip():
         return _no("reason", "Le bris de glace demande un motif : indiquez pourquoi l'accès est nécessaire.")
-    return _refused_before(what) if rights.emergency_refused else YES
+    return _refused_before("l'accès en urgence") if rights.emergency_refused else YES
 
 
 def _refused_before(what: str) -> Decision:

@@ -57,14 +57,14 @@ def move(state: State, verb: str) -> State:
     return after
 
 
-def opening_date(notified_on: date, notice_days: int = NOTICE_DAYS) -> date:
+def opening_date(notified_on: date) -> date:
     """First day on which a record opens by itself when nobody opposed."""
-    return notified_on + timedelta(days=notice_days)
+    return notified_on + timedelta(days=NOTICE_DAYS)
 
 
-def destruction_date(closed_on: date, years: int = RETENTION_YEARS) -> date:
+def destruction_date(closed_on: date) -> date:
     """First day on which a closed record is destroyed; 29 February becomes 1 March."""
     try:
-        return closed_on.replace(year=closed_on.year + years)
+        return closed_on.replace(year=closed_on.year + RETENTION_YEARS)
     except ValueError:
-        return date(closed_on.year + years, 3, 1)
+        return date(closed_on.year + RETENTION_YEARS, 3, 1)

@@ -98,10 +98,10 @@ def normalise_given_name(text: str, *, path: str = "") -> str:
     return name
 
 
-def normalise_datamatrix(text: str, *, path: str = "") -> str:
+def normalise_datamatrix(text: str) -> str:
     """Profile DATAMATRIX: the same characters, 1 to 100 of them, with no rule of place. Raises `Invalid`."""
-    name = normalise(text, path=path)
-    _check_length(name, path)
+    name = normalise(text)
+    _check_length(name, "")
     return name
 
 
