@@ -203,3 +203,22 @@ def test_a_profile_lets_references_designate_what_its_base_permits(target, right
             "type": [{"code": "Reference", "targetProfile": [HL7 + target]}]}  # fmt: skip
     source = profile("urn:o", line, base="Observation", name="O", status="active")
     assert errors(source) == ([] if right else [("invalid", "StructureDefinition")])
+
+
+def test_a_local_address_leads_to_what_is_contained():
+    held = {"resourceType": "Questionnaire", "id": "q", "status": "active"}
+    answers = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "contained": [held],
+        "questionnaire": "#q",
+    }
+    assert errors(answers) == []
+    assert ("not-found", "QuestionnaireResponse.questionnaire") in errors({**answers, "questionnaire": "#r"})
+
+
+def test_only_what_is_contained_points_at_what_is_around():
+    about = {"resourceType": "Provenance", "id": "p", "target": [{"reference": "#"}], "recorded": "2020-01-01T00:00:00Z",
+             "agent": [{"who": {"display": "x"}}]}  # fmt: skip
+    assert errors({**OBSERVATION, "contained": [about]}) == []
+    assert errors({**OBSERVATION, "subject": {"reference": "#"}}) == [("not-found", "Observation.subject")]

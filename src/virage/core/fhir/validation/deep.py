@@ -223,11 +223,16 @@ def _is_resource(place: Any) -> bool:
 
 def _canonical(item: Item, value: str, definition: ElementDef | None, session: Session) -> None:
     """An address that is absolute, or of a contained resource; what is known at it is of a type that the element allows."""
-    if not value.startswith("#") and not _ABSOLUTE.match(value):
+    if value.startswith("#"):
+        if session.resolve(value, item.frame) is None:
+            text = "Cette adresse désigne une ressource contenue qui n'est pas là."
+            session.add("not-found", text, item.place)
+        return
+    if not _ABSOLUTE.match(value):
         session.add("invalid", "Une adresse canonique doit être absolue (http://…, urn:…).", item.place)
         return
     targets = {target for ref in definition.types for target in ref.targets} if definition is not None else set()
-    if not targets or "Resource" in targets or value.startswith("#"):
+    if not targets or "Resource" in targets:
         return
     if not targets & KEPT or any(session.registry.find(kind, value) is not None for kind in targets & KEPT):
         return

@@ -452,6 +452,9 @@ def _target(text: str, place: Place, report: Report) -> str:
     """The resource type a literal reference points at, as far as its text tells; findings on the way."""
     if text[0] == "#":
         if len(text) == 1:
+            if not report.inside:
+                sentence = "« # » désigne la ressource autour : seule une ressource contenue peut l'écrire (ref-1)."
+                report.add("not-found", sentence, place)
             return ""
         kind = report.contained.get(text[1:])
         if kind is None:
