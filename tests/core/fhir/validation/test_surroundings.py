@@ -222,3 +222,16 @@ def test_only_what_is_contained_points_at_what_is_around():
              "agent": [{"who": {"display": "x"}}]}  # fmt: skip
     assert errors({**OBSERVATION, "contained": [about]}) == []
     assert errors({**OBSERVATION, "subject": {"reference": "#"}}) == [("not-found", "Observation.subject")]
+
+
+def test_slices_that_nothing_tells_apart_are_told_by_all_that_they_ask():
+    path, piece = "Patient.name", "Patient.name:birth"
+    asked = profile(
+        "urn:p",
+        {"path": path, "slicing": {"rules": "closed"}},
+        {"id": piece, "path": path, "sliceName": "birth", "min": 1},
+        {"id": piece + ".family", "path": path + ".family", "min": 1},
+    )
+    assert errors(patient(name=[{"family": "x"}]), asked, asked=["urn:p"]) == []
+    found = errors(patient(name=[{"text": "x"}]), asked, asked=["urn:p"])
+    assert found == [("required", "Patient"), ("structure", "Patient.name[0]")]

@@ -89,6 +89,12 @@ def conforms_to(item: Item, canonical: str, session: Session) -> bool:
     if not _suits(shape, item):
         return False
     session.verdicts[key] = True
+    session.verdicts[key] = _holds(shape, item, session)
+    return session.verdicts[key]
+
+
+def _holds(shape: Shape, item: Item, session: Session) -> bool:
+    """Whether an element is as a shape asks, without writing anything."""
     quiet = Session(
         session.registry, session.options, session.terminology, steps=session.steps, verdicts=session.verdicts
     )
@@ -102,8 +108,7 @@ def conforms_to(item: Item, canonical: str, session: Session) -> bool:
     except Enough:
         pass
     session.steps, session.expressed = quiet.steps, quiet.expressed
-    session.verdicts[key] = not quiet.errors
-    return session.verdicts[key]
+    return not quiet.errors
 
 
 def check(shape: Shape, item: Item, session: Session) -> None:
@@ -176,8 +181,11 @@ def _slices(shape: Shape, items: list[Item], parent: Item, session: Session) -> 
         found = [
             name
             for name, piece in shape.slices.items()
-            if name != "@default" and discriminators and belongs(item, piece, discriminators, session)
+            if name != "@default"
+            and (belongs(item, piece, discriminators, session) if discriminators else _holds(piece, item, session))
         ]
+        if not discriminators:
+            found = found[:1]  # what tells them apart is all that they ask: an element may suit several
         if not found and "@default" in shape.slices:
             found = ["@default"]
         if len(found) > 1:
