@@ -7,7 +7,7 @@ import pytest
 from lxml import etree
 
 from virage.core.errors import VirageError
-from virage.core.fhir import patch
+from virage.core.fhir import patch, xml
 from virage.core.fhir.patch import json_patch, xml_patch
 from virage.core.fhir.request import FhirRequest
 
@@ -71,7 +71,6 @@ def test_xml_patch_suite(shared_data):
 
 
 def resource_of(node):
-    xml = pytest.importorskip("virage.core.fhir.xml")
     return xml.loads(etree.tostring(next(iter(node))))
 
 

@@ -59,30 +59,24 @@ def history(
     if at is not None:
         where.append("updated < %s AND coalesce(ended, %s) > %s")
         values += [microseconds(at[1]), 1 << 62, microseconds(at[0])]
-    counted = (
-        _count(types, where, values, at is not None)
-        if total and (access is None or isinstance(access, Everything))
-        else None
-    )
+    selected = types, where, values, at is not None
+    counted = _count(*selected) if total and (access is None or isinstance(access, Everything)) else None
     after = unseal(question, cursor, (int, int, int, int)) if cursor else None
     versions: list[Version] = []
     for _ in range(_BATCHES):
         asked = count + 1 - len(versions)
-        rows = _batch(types, where, values, after, asked, at is not None)
+        rows = _batch(*selected, after, asked)
         for row in rows:
             version = version_of(row[:6])
             if _let_through(space, version, row[6], access):
+                if len(versions) == count:
+                    return HistoryPage(versions, counted, seal(question, after) if after else None)
                 versions.append(version)
-                if len(versions) > count:
-                    break
             after = [row[3], row[5], row[6], row[2]]
-        if len(versions) > count or len(rows) < asked:
-            rows = rows if len(versions) > count else []
-            break
-    following = None
-    if after and (len(versions) > count or rows):
-        following = seal(question, after)
-    return HistoryPage(versions[:count], counted, following)
+        if len(rows) < asked:
+            return HistoryPage(versions, counted, None)
+    # So much was not for this caller that the rest is for the next page, where there may be none.
+    return HistoryPage(versions, counted, seal(question, after) if after else None)
 
 
 def _source(ended: bool) -> str:
@@ -101,7 +95,7 @@ def _source(ended: bool) -> str:
 
 
 def _batch(
-    types: list[int] | None, where: list[str], values: list[Any], after: list[int] | None, count: int, ended: bool
+    types: list[int] | None, where: list[str], values: list[Any], ended: bool, after: list[int] | None, count: int
 ) -> list[Any]:
     conditions, given = list(where), list(values)
     if after is not None:

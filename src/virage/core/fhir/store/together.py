@@ -11,6 +11,7 @@ from virage.core.fhir.index import keys, registry
 from virage.core.fhir.index.dates import moment
 from virage.core.fhir.store import containing, copying, places, statements, uniqueness, writing
 from virage.core.fhir.store.packing import Packed
+from virage.core.fhir.store.reading import Located
 from virage.core.fhir.store.space import Space
 from virage.core.fhir.store.version import Version
 from virage.core.fhir.store.writing import STALE, Prepared, StaleVersion
@@ -37,10 +38,6 @@ class StaleAmong(StaleVersion):
         self.place = place
 
 
-Held = tuple[int, int, bool, bool]
-"""Version, compartment, whether it is deleted, and whether it contains others."""
-
-
 def write(space: Space, writes: list[Write], *, by: Caller) -> list[Version]:
     """Write them all in the transaction under way, each with its trace and event; no two may be of the same resource.
 
@@ -51,7 +48,7 @@ def write(space: Space, writes: list[Write], *, by: Caller) -> list[Version]:
     updated = writing.now()
     held = _hold(space, [each for each in writes if each.update])
     fresh: list[Packed] = []
-    following: list[tuple[Prepared, Held, Version]] = []
+    following: list[tuple[Prepared, Located, Version]] = []
     written: list[Version] = []
     told: list[tuple[str, Prepared]] = []
     for place, each in enumerate(writes):
@@ -103,7 +100,7 @@ def _overtaken() -> psycopg.errors.SerializationFailure:
     return psycopg.errors.SerializationFailure("someone else wrote one of the resources meanwhile")
 
 
-def _hold(space: Space, updates: list[Write]) -> dict[int, Held]:
+def _hold(space: Space, updates: list[Write]) -> dict[int, Located]:
     """The current versions of what is to be updated, by row id, kept from others until the end; always in the same order."""
     guessed: list[tuple[int, int]] = []
     rids = []
@@ -115,7 +112,7 @@ def _hold(space: Space, updates: list[Write]) -> dict[int, Held]:
             guessed.append((guess, rid))
         if places.has_compartments(type_):
             rids.append(rid)
-    held: dict[int, Held] = {}
+    held: dict[int, Located] = {}
     with db.cursor() as cursor:
         if guessed:
             cursor.execute(statements.HOLD, [list(column) for column in zip(*guessed, strict=True)])
@@ -139,7 +136,7 @@ def _insert(fresh: list[Packed], updated: int) -> None:
                 raise _overtaken()
 
 
-def _replace(space: Space, following: list[tuple[Prepared, Held, Version]], updated: int, by: Caller) -> None:
+def _replace(space: Space, following: list[tuple[Prepared, Located, Version]], updated: int, by: Caller) -> None:
     staying = [each for each in following if each[0].compartment == each[1][1]]
     for prepared, (_, old, _, holds), version in following:
         # It concerns another patient now: rare enough to go alone.

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from virage.core import outside
 from virage.core.access import Everything
-from virage.core.errors import Invalid
+from virage.core.errors import Invalid, VirageError
 from virage.core.fhir.search.run import compiled_query
 from virage.core.fhir.store import Space, places
 
@@ -111,9 +111,7 @@ def _criteria(text: str, space: Space) -> tuple[str, list[list[str]]]:
         )
     try:
         compiled, _ = compiled_query(space, type, params, Everything())
-    except Exception as error:
-        if not hasattr(error, "text"):
-            raise
+    except VirageError as error:
         raise _no("criteria", error.text, "value") from None
     if compiled.unknown:
         raise _no("criteria", f"Le paramètre « {compiled.unknown[0][:64]} » n'existe pas pour {type}.", "not-supported")
