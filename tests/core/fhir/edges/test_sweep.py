@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.fhir.edges import bodies, words
@@ -147,6 +147,7 @@ FILTER_WORDS += ["subject[type eq x].name", "in", "\\", "'", "_id", "é", "9" * 
 
 @swept(150)
 @given(st.lists(st.sampled_from(FILTER_WORDS), max_size=14).map(" ".join))
+@example("birthdate eq name")
 def test_filters(door, text):
     answer = door.hold("GET", "/Patient", _query([("_filter", text)]))
     assert answer.status == 200 or answer.outcome["issue"][0]["expression"] == ["_filter"]

@@ -1,7 +1,7 @@
 """`_filter` as a condition: each test becomes the condition of a parameter, chains those of `chains`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from virage.core.fhir.index import calendar, param_of, phonetics
 from virage.core.fhir.index.strings import after, fold
@@ -28,7 +28,12 @@ class Tools:
 
 def filtered(tools: Tools, type_: str, text: str, depth: int) -> list[Sql]:
     """The conditions of a filter on a type. Raises BadSearch when it cannot be read or names an unknown parameter."""
-    return _tree(tools, type_, filters.parse(text), depth)
+    try:
+        return _tree(tools, type_, filters.parse(text), depth)
+    except BadSearch as error:
+        # What was sent is `_filter`, whichever parameter inside it the words are about.
+        error.path, error.issues = "_filter", tuple(replace(one, path="_filter") for one in error.issues)
+        raise
 
 
 def _tree(tools: Tools, type_: str, tree: filters.Tree, depth: int) -> list[Sql]:
