@@ -20,6 +20,17 @@ PAGES = (
 )
 
 
+def test_on_a_telephone_the_decisions_are_in_sight(visitor) -> None:
+    claire = visitor(width=320).become_citizen("patiente")
+    claire.go(f"{HOME}professionnels/")
+    buttons = claire.page.locator("td button").all()
+    assert buttons
+    for button in buttons:
+        box = button.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 320
+
+
 @pytest.mark.parametrize("width", [1100, 320])
 def test_every_page_is_sound(visitor, width) -> None:
     claire = visitor(width=width).become_citizen("patiente")
