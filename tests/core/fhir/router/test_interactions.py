@@ -193,7 +193,10 @@ def test_history(ask):
     assert bundle["entry"][2]["response"]["status"] == "201 Created"
     assert ask("GET", "Patient/never/_history").status == 404
     assert ask("GET", f"{path}/_history?_since=yesterday").status == 400
-    assert ask("GET", f"{path}/_history?colour=red").status == 400
+    # What would not be done is refused, also where FHIR has a name for it.
+    for unserved in ("colour=red", "_list=a", "_sort=_lastUpdated"):
+        assert ask("GET", f"{path}/_history?{unserved}").status == 400
+    assert ask("GET", f"{path}/_history?_sort=-_lastUpdated").json["entry"] == bundle["entry"]
     assert len(ask("GET", f"{path}/_history?_since=2999-01-01T00:00:00Z").json.get("entry", [])) == 0
 
 

@@ -16,7 +16,8 @@ from virage.core.fhir.service import FhirService
 if TYPE_CHECKING:
     from virage.core.fhir.store import Version
 
-_PARAMETERS = frozenset({"_count", "_since", "_at", "_cursor", "_list", "_sort"}) | prefer.RESULT_PARAMETERS
+_PARAMETERS = frozenset({"_count", "_since", "_at", "_cursor"}) | prefer.RESULT_PARAMETERS
+_AS_IT_IS = ("_sort", "-_lastUpdated")
 
 
 def history(request: FhirRequest, service: FhirService) -> FhirResponse:
@@ -117,8 +118,8 @@ def _period(request: FhirRequest) -> tuple[datetime, datetime] | None:
 def _refuse_unknown(request: FhirRequest) -> None:
     if prefer.prefer(request).lenient:
         return
-    for name, _ in request.params:
-        if name not in _PARAMETERS:
+    for name, value in request.params:
+        if name not in _PARAMETERS and (name, value) != _AS_IT_IS:
             raise Malformed(
                 "Un historique prend _count, _since, _at ; un autre paramètre est donné.",
                 code="FHIR.PARAM_UNKNOWN",
