@@ -8,7 +8,8 @@ import pytest
 from tests.services.dmp.world import COLLEAGUE, DOCTOR, NURSE, SYSTEM, World, breaking
 from virage.core import audit
 from virage.core.errors import Conflict, Forbidden, Invalid
-from virage.services.dmp import actions, queries, rules, seeding
+from virage.services.dmp import actions, queries, rules, seeding, tasks
+from virage.services.dmp.actions import announcements
 from virage.services.dmp.models import Record
 from virage.services.dmp.rules import State
 
@@ -154,6 +155,17 @@ def test_the_face_for_other_rooms(world: World) -> None:
     }
     with pytest.raises(Forbidden):
         dmp.documents_for(NURSE, "pat-1")
+
+
+def test_all_whom_an_update_waits_for_are_told_by_one_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announcements, "_BATCH", 2)
+    for _ in range(5):
+        actions.hide_from_patient(by=DOCTOR, document=world.published())
+    planned = datetime.now(UTC) + timedelta(days=14, hours=1)
+    tasks.show_hidden_documents(int(planned.timestamp()))
+    assert len(audit.for_patient("pat-1", actions=("dmp.tell_waiting",))) == 5
+    tasks.show_hidden_documents(int((planned + timedelta(days=1)).timestamp()))
+    assert len(audit.for_patient("pat-1", actions=("dmp.tell_waiting",))) == 5
 
 
 def test_hidden_documents_show_after_a_month(world: World) -> None:
