@@ -15,7 +15,7 @@ demo: $(STAMP)
 	VIRAGE_SANDBOX=1 PORT=$(PORT) exec $(BIN)/virage demo
 
 test: $(STAMP) $(CLIENTS)
-	$(BIN)/pytest -n $${VIRAGE_TEST_WORKERS:-auto}
+	$(BIN)/pytest -n $${VIRAGE_TEST_WORKERS:-auto} --maxprocesses=8
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from tests.conftest import clone, drop, use
+from tests.site.running import PATIENCE
 from virage.core import settings as house_settings
 from virage.core.accounts import actions, portals, rules, tokens
 from virage.core.accounts.models import Account, ProviderSession
@@ -78,6 +79,8 @@ def house(database_server, django_db_setup, django_db_blocker) -> Iterator[Live]
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
         patch.setenv("VIRAGE_BASE_URL", url)
         patch.setattr("virage.core.audit.recording.at_once", True)
+        # Of itself, httpx gives a server five seconds: on a busy machine that is luck.
+        patch.setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, "read", PATIENCE)
         people(key, _RSA)
         yield Live(url, key, _RSA)
         server.shutdown()

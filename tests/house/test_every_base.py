@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.fhir.edges import bodies, words
@@ -60,7 +60,7 @@ def doors(db, monkeypatch, caplog, tmp_path):
     return {base: Door(caplog, service) for base, service in SERVICES.items()}, who
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400)
 @given(st.sampled_from(sorted(SERVICES)), st.integers(0, len(CALLERS) - 1), st.data())
 def test_whatever_comes_in(doors, base, who, data):
     door, next_caller = doors[0][base], doors[1]

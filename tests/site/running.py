@@ -11,7 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from virage.core.db.embedded import processes
+
 VIRAGE = [sys.executable, "-m", "virage.site.cli"]
+# How long anything is waited for before it counts as stuck, in seconds: far beyond what the slowest machine takes.
+PATIENCE = 300
 
 
 def free_port() -> int:
@@ -75,7 +79,7 @@ class Running:
         return done.stdout.split()[-1]
 
     def get(self, path: str, token: str = "") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
             answer = connection.getresponse()
@@ -85,7 +89,7 @@ class Running:
 
     def put(self, path: str, resource: dict, token: str) -> int:
         """Write a FHIR resource; the status."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
             connection.request("PUT", path, json.dumps(resource), headers)
@@ -95,8 +99,9 @@ class Running:
         finally:
             connection.close()
 
-    def healthy_within(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
+    def comes_back(self) -> bool:
+        """Whether it answers again, its database too."""
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:
                 if self.get("/health")[0] == 200:
@@ -125,9 +130,15 @@ class Running:
     def pid_of(self, words: str) -> int:
         return next(pid for pid, line in self.tree().items() if words in line)
 
+    def kill(self, words: str) -> None:
+        """Kill the process that these words name, and wait until it is gone: until then it may still answer."""
+        pid = self.pid_of(words)
+        os.kill(pid, signal.SIGKILL)
+        assert processes.wait_gone(pid, PATIENCE)
+
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(120)
+        code = self.process.wait(PATIENCE)
         self.close()
         return code
 

@@ -10,7 +10,7 @@ import time
 import psycopg
 import pytest
 
-from tests.site.running import VIRAGE, Running
+from tests.site.running import PATIENCE, VIRAGE, Running
 from virage.core.db.embedded import locate, processes
 from virage.core.db.embedded.server import Server
 
@@ -48,12 +48,10 @@ def test_a_command_joins_the_running_house(running):
 
 
 def test_a_killed_web_process_and_a_killed_database_come_back(running):
-    os.kill(running.pid_of("multiprocessing.spawn"), signal.SIGKILL)
-    time.sleep(0.1)
-    assert running.healthy_within(120)
-    os.kill(running.pid_of("bin/postgres -D"), signal.SIGKILL)
-    time.sleep(0.1)
-    assert running.healthy_within(120)
+    running.kill("multiprocessing.spawn")
+    assert running.comes_back()
+    running.kill("bin/postgres -D")
+    assert running.comes_back()
 
 
 def test_an_old_database_is_not_served(running, home):
@@ -94,11 +92,8 @@ def test_killed_itself_its_children_end_and_acknowledged_writes_stay(running, ho
     running.process.kill()
     running.process.wait()
     running.close()
-    writer.join(120)
-    deadline = time.monotonic() + 120
-    while any(processes.alive(pid) for pid in tree) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert [line for pid, line in tree.items() if processes.alive(pid)] == []
+    writer.join(PATIENCE)
+    assert [line for pid, line in tree.items() if not processes.wait_gone(pid, PATIENCE)] == []
     again = Running(home).start()
     with psycopg.connect(**server.parameters(), autocommit=True) as connection:
         rows = connection.execute("SELECT n FROM written ORDER BY n").fetchall()
@@ -107,4 +102,4 @@ def test_killed_itself_its_children_end_and_acknowledged_writes_stay(running, ho
     assert len(rows) <= len(acknowledged) + 1
     tree = again.tree()
     assert again.end() == 0
-    assert all(processes.wait_gone(pid, 5) for pid in tree)
+    assert all(processes.wait_gone(pid, PATIENCE) for pid in tree)

@@ -3,11 +3,12 @@
 import json
 import re
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.site.running import Running
+from tests.site.running import PATIENCE, Running
 from virage.core.db.embedded import locate
 from virage.core.db.embedded.server import Server
 
@@ -25,7 +26,7 @@ by, scopes = system("test"), frozenset({"system/*.cruds"})
 account = ensure_account(by=by, login="pair", kind="software", name="Paire", scopes=scopes)
 store = fhir.Store(fhir.space("fhir"))
 made = store.create({"resourceType": "Observation", "status": "final", "code": {"text": "essai"}}, by=by)
-print(json.dumps([accounts.tokens.issue(accounts.caller_of(account, scopes=scopes), lifetime=600), made.id]))
+print(json.dumps([accounts.tokens.issue(accounts.caller_of(account, scopes=scopes), lifetime=3600), made.id]))
 """
 
 DELETE = """
@@ -59,14 +60,26 @@ def statuses(house: Running, path: str, token: str) -> list[int]:
     return [house.get(path, token)[0] for _ in range(ASKED)]
 
 
+def serving(home: Path) -> set[int]:
+    """The processes that have counted a request."""
+    files = (home / "run" / "metrics").iterdir()
+    return {int(found[1]) for path in files if (found := re.search(r"^counter_(\d+)\.db$", path.name))}
+
+
 def test_two_are_one(pair, home):
     token, made = json.loads(pair.script(MAKE).splitlines()[-1])
     address = f"/fhir/Observation/{made}"
-    assert set(statuses(pair, address, token)) == {200}
     web = {pid for pid, line in pair.tree().items() if "multiprocessing.spawn" in line}
+    assert len(web) == 2
+    # The house is ready when one of them is: the requests that are counted wait until the other one answers too.
+    deadline = time.monotonic() + PATIENCE
+    while not web <= serving(home):
+        assert time.monotonic() < deadline, "one of the web processes never serves"
+        pair.get("/health")
+    assert set(statuses(pair, address, token)) == {200}
     # Each process adds up its own figures every second.
     counted = 0
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while counted < ASKED:
         assert time.monotonic() < deadline, f"{counted} of {ASKED} reads are counted"
         figures = pair.get("/metrics", token)[1].decode()
@@ -74,15 +87,9 @@ def test_two_are_one(pair, home):
         counted = int(found[1]) if found else 0
         time.sleep(0.05)
     assert counted == ASKED
-    served = {
-        int(found[1])
-        for path in (home / "run" / "metrics").iterdir()
-        if (found := re.search(r"_(\d+)\.db$", path.name))
-    }
-    assert len(web & served) == 2, "both processes have served"
 
     with psycopg.connect(**Server(locate(home)).parameters(), autocommit=True) as connection:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while (traced := connection.execute(TRACED).fetchone()[0]) < ASKED:
             assert time.monotonic() < deadline, f"{traced} of {ASKED} reads are traced"
             time.sleep(0.05)

@@ -67,7 +67,8 @@ def target(url: str, loopback: bool | None = None) -> Target:
     if parts.scheme not in ("http", "https") or not host or parts.username is not None or parts.fragment:
         raise AddressRefused("Une adresse « https://… » est attendue, sans nom d'utilisateur ni fragment.")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # By RFC 6761 `localhost` is the loopback, even for a resolver that does not know it.
+        found = socket.getaddrinfo("127.0.0.1" if host == "localhost" else host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise Unreachable("Le nom de cette adresse est inconnu du DNS.") from None
     addresses = [str(each[4][0]) for each in found]

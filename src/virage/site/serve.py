@@ -20,7 +20,7 @@ from virage.core.db.embedded.processes import end_with_parent
 from virage.core.errors import VirageError, reason_of
 from virage.core.settings import SettingError
 
-_READY_WITHIN = 60.0
+_READY_WITHIN = 300.0
 
 
 class PortBusy(VirageError):
@@ -102,7 +102,7 @@ class House:
 
     def _announce(self, on_ready: Callable[[], int]) -> None:
         if not self._answers():
-            print("Le serveur ne répond pas après une minute : voir les messages ci-dessus.", file=sys.stderr)  # noqa: T201
+            print("Le serveur ne répond pas après cinq minutes : voir les messages ci-dessus.", file=sys.stderr)  # noqa: T201
             self._end_with(1)
             return
         code = 1

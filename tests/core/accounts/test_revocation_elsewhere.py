@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.site.running import PATIENCE
 from virage.core import accounts
 from virage.core.accounts import actions, tokens
 from virage.core.callers import system
@@ -27,6 +28,6 @@ def test_another_process_revokes(own_database, database_server):
     token = tokens.issue(accounts.caller_of(account))
     tokens.verify(token)
     arguments = [own_database, str(database_server.place.socket), tokens.read(token)["jti"]]
-    subprocess.run([sys.executable, "-c", OTHER_PROCESS, *arguments], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", OTHER_PROCESS, *arguments], check=True, timeout=PATIENCE)
     with pytest.raises(Unauthenticated, match="révoqué"):
         tokens.verify(token)

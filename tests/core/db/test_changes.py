@@ -59,7 +59,7 @@ def _lose_connection():
 
 def _terminate(number):
     with db.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (number,))
+        cursor.execute("SELECT pg_terminate_backend(%s, 300000)", (number,))
     db.let_go()
 
 

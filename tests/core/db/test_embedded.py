@@ -148,14 +148,14 @@ def test_an_owner_takes_over_what_a_killed_process_left(home):
 def test_it_ends_with_an_owner_that_is_killed(home):
     script = (
         "import sys, time; from pathlib import Path; from virage.core.db.embedded import attach;"
-        f"s = attach(Path({str(home)!r}), own=True, durable=False); print(s.pid, flush=True); time.sleep(60)"
+        f"s = attach(Path({str(home)!r}), own=True, durable=False); print(s.pid, flush=True); time.sleep(86_400)"
     )
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     pid = int(child.stdout.readline())
     child.kill()
     child.wait()
     child.stdout.close()
-    assert processes.wait_gone(pid, 20)
+    assert processes.wait_gone(pid, 300)
 
 
 @pytest.mark.parametrize("number", ["99999999", "self", "unreaped", ""])
@@ -163,7 +163,7 @@ def test_a_stale_pid_file_and_socket_do_not_matter(home, number):
     opened = server(home).open()
     opened.close()
     dead = subprocess.Popen(["true"], user=account.NAME if ROOT else None)  # PostgreSQL asks only for its own
-    assert processes.wait_gone(dead.pid, 20)
+    assert processes.wait_gone(dead.pid, 300)
     pid = {"self": str(os.getpid()), "unreaped": str(dead.pid)}.get(number, number)
     (home / "pg" / "data" / "postmaster.pid").write_text(
         f"{pid}\n{home}/pg/data\n1\n5432\n/tmp\n\n\nready\n" if pid else ""

@@ -1,10 +1,12 @@
 """The face of `core.db` against a real server."""
 
 import threading
+import time
 
 import psycopg
 import pytest
 
+from tests.site.running import PATIENCE
 from virage.core import db
 
 
@@ -48,11 +50,10 @@ def test_a_cut_connection_is_replaced_outside_a_transaction(table):
     raw = db.connection().connection
     with psycopg.connect(raw.info.dsn, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s)", (raw.info.backend_pid,))
-    deadline = threading.Event()
-    for _ in range(100):
-        if db.connection().connection is not raw:
-            break
-        deadline.wait(0.02)
+    deadline = time.monotonic() + PATIENCE
+    while db.connection().connection is raw:
+        assert time.monotonic() < deadline, "the cut is not noticed"
+        time.sleep(0.02)
     assert count() == 0
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.services.dmp.world import COLLEAGUE, DENTIST, DOCTOR, NURSE, SYSTEM, World, professional
@@ -45,9 +45,7 @@ def documents(draw: Any) -> dict[str, Any]:
     return resource
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=25)
 @given(st.lists(documents(), min_size=1, max_size=8))
 def test_the_predicate_is_the_sql(world: World, found: list[dict[str, Any]]) -> None:
     store = queries.store()

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.services.dmp.world import DOCTOR, World
@@ -34,9 +34,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=120)
 @given(st.data())
 def test_a_damaged_lot_is_refused_in_words(world: World, data: st.DataObject) -> None:
     body = copy.deepcopy(world.lot(world.cda()))
@@ -59,9 +57,7 @@ def test_a_damaged_lot_is_refused_in_words(world: World, data: st.DataObject) ->
     assert len(stored) == Content.objects.filter(patient="pat-1").count()
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60)
 @given(
     st.sampled_from(["DocumentReference", "List", "Patient", "AuditEvent"]), st.text(max_size=10), st.text(max_size=20)
 )

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oidc import BACK, SECRET, ask
@@ -127,7 +127,7 @@ def unhurried(monkeypatch):
     monkeypatch.setattr(limits._machines, "burst", 1e9)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(
     st.sampled_from(MACHINES + PLACES),
     st.booleans(),

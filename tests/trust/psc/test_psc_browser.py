@@ -1,6 +1,5 @@
 """The sign-in in a real browser: no rule of accessibility broken, and the page goes on by itself once the phone confirmed."""
 
-import shutil
 import threading
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 
@@ -8,11 +7,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser import CHROMIUM, FLAGS
 from tests.core.fhir.router.conftest import patient
 from tests.oidc import BY, PIN, ask
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")]
 
 
 def sound(page: Page) -> None:
@@ -31,7 +30,7 @@ def test_a_patient_is_chosen(live):
         threading.Thread(target=client.serve_forever, daemon=True).start()
         back = f"http://127.0.0.1:{client.server_port}/retour"
         request = ask(live, scope="openid launch/patient launch/encounter patient/*.rs", redirect_uri=back)
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page, phone = chromium.new_context().new_page(), chromium.new_context().new_page()
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if "Policy" in message.text else None)
@@ -58,7 +57,7 @@ def test_a_patient_is_chosen(live):
 def test_sign_in_by_e_cps(live):
     request = ask(live, redirect_uri=live.path("/connexion/"))
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page, phone = chromium.new_context().new_page(), chromium.new_context().new_page()
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if "Policy" in message.text else None)

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tests.core.fhir.router.conftest import asking, observation, patient
@@ -54,7 +54,7 @@ def test_a_limited_caller_sees_only_its_own(ask):
     assert _ids(limited("GET", f"Observation/$lastn?patient={anne}")) == []
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(
     some.lists(some.tuples(some.sampled_from("ab"), some.integers(0, 5)), min_size=1, max_size=12), some.integers(1, 4)
 )

@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.fhir.edges import bodies, words
@@ -90,7 +90,7 @@ BROKEN = [
 
 def swept(examples):
     """Many examples on the same database: what they wrote is no matter to the next."""
-    return settings(max_examples=examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    return settings(max_examples=examples)
 
 
 def _query(params):

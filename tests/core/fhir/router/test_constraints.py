@@ -4,7 +4,7 @@ import itertools
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.fhir.bulk.test_export import _export
@@ -219,7 +219,6 @@ def world(ask):
     return found
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(SCOPES, min_size=1, max_size=3))
 def test_the_decision_and_the_sql_of_a_scope_agree(world, scopes):
     """What a list leaves out is what a read refuses, whatever the constraint that can be held."""

@@ -4,7 +4,7 @@ import json as stdlib_json
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.fhir.router.conftest import observation, patient
@@ -163,7 +163,7 @@ def written():
         return cursor.fetchone()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(
     method=st.sampled_from(METHODS),
     segments=st.lists(SEGMENTS, max_size=4),
@@ -188,7 +188,7 @@ def test_whatever_comes_in(peopled, caplog, method, segments, query, body, kind,
         assert orjson.loads(answer.body)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     body=BODIES, url=st.sampled_from(["Patient", "Patient/p", "Observation/o", "", "Patient/$validate", "$fhirpath"])
 )

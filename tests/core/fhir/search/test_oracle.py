@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virage.core import access
@@ -21,7 +21,7 @@ BY = system("test")
 SEEDS = st.integers(0, 1_000_000)
 # VIRAGE_TEST_DEEP=1: some minutes of it.
 EXAMPLES = 400 if os.environ.get("VIRAGE_TEST_DEEP") == "1" else 20
-SLOW = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+SLOW = settings(max_examples=EXAMPLES)
 QUESTIONS, RULES = 60, 25
 
 
