@@ -151,6 +151,15 @@ def test_a_place_in_the_list_that_is_none_is_refused(after: str) -> None:
     assert one(after) is None
 
 
+def test_who_looked_at_one_resource_is_found_behind_whatever_came_since() -> None:
+    audit.trace(by=NURSE, action="dmp.retrieve", patient="p1", entities=["DocumentReference/d1"])
+    for _ in range(3):
+        audit.trace(by=NURSE, action="dmp.retrieve", patient="p1", entities=["DocumentReference/d10"])
+        audit.trace(by=NURSE, action="dmp.search", patient="p1")
+    (found,) = audit.for_patient("p1", about="DocumentReference/d1", count=2)
+    assert found["entity"][0]["what"]["reference"] == "DocumentReference/d1"
+
+
 def test_what_one_caller_reads_of_one_patient_at_once_is_one_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
     monkeypatch.setattr("virage.core.audit.recording.at_once", False)

@@ -29,7 +29,9 @@ def _place(identifier: str) -> tuple[int, int] | None:
     return int(lane), int(seq)
 
 
-def _page(where: str, value: str, after: str, actions: tuple[str, ...], count: int) -> list[dict[str, Any]]:
+def _page(
+    where: str, value: str, after: str, actions: tuple[str, ...], count: int, about: str = ""
+) -> list[dict[str, Any]]:
     clauses = [where]
     values: list[Any] = [value]
     if after:
@@ -45,6 +47,11 @@ def _page(where: str, value: str, after: str, actions: tuple[str, ...], count: i
     if actions:
         clauses.append("action = ANY(%s)")
         values.append(list(actions))
+    if about:
+        clauses.append(
+            "content::jsonb -> 'entity' @> jsonb_build_array(jsonb_build_object('what', jsonb_build_object('reference', %s::text)))"
+        )
+        values.append(about)
     with db.cursor() as cursor:
         cursor.execute(
             _SELECT + " AND ".join(clauses) + " ORDER BY recorded DESC, lane, seq DESC LIMIT %s", [*values, count]
@@ -57,13 +64,15 @@ def for_patient(
     *,
     after: str = "",
     actions: tuple[str, ...] = (),
+    about: str = "",
     count: int = 100,
 ) -> list[dict[str, Any]]:
-    """AuditEvents that concern a patient (logical id), newest first; `actions` narrows to some dotted actions.
+    """AuditEvents that concern a patient (logical id), newest first; `actions` narrows to some dotted actions, `about` to those
+    that name a resource (`Type/id`).
 
     `after` is the id of the last event of the page before: none is lost or told twice. Raises Malformed when it is no id.
     """
-    return _page("patient = %s", patient, after, actions, count)
+    return _page("patient = %s", patient, after, actions, count, about)
 
 
 def of_subject(subject: str, *, actions: tuple[str, ...] = (), count: int = 100) -> list[dict[str, Any]]:

@@ -97,11 +97,7 @@ def document(request: HttpRequest, ident: str) -> HttpResponse:
     by = request.caller
     version, _ = dmp.visible(by, ident, "dmp.consult")
     content, mime = dmp.content(ident)
-    seen = [
-        line
-        for line in queries.accesses(by, count=200)
-        if line.document == ident and not (line.is_own and line.is_reading)
-    ]
+    seen = [line for line in queries.accesses(by, document=ident, count=200) if not (line.is_own and line.is_reading)]
     context = _about(
         request,
         "Document",
