@@ -15,6 +15,12 @@ _DATE = "2026-11-22"
 _PATCHES = ["application/json-patch+json", "application/fhir+json", "application/fhir+xml", "application/xml-patch+xml"]
 _SMART = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_OAUTH_URIS = (
+    ("authorize", "authorization_endpoint"),
+    ("token", "token_endpoint"),
+    ("introspect", "introspection_endpoint"),
+    ("revoke", "revocation_endpoint"),
+)
 
 
 def capabilities(request: FhirRequest, service: FhirService) -> FhirResponse:
@@ -77,14 +83,13 @@ def _rest(service: FhirService, base: str) -> dict[str, Any]:
 
 def _security(base: str) -> dict[str, Any]:
     server = accounts.authorization_server()
-    places = [("token", "token_endpoint"), ("authorize", "authorization_endpoint"), ("revoke", "revocation_endpoint")]
     return {
         "cors": True,
         "service": [{"coding": [{"system": _SMART, "code": "SMART-on-FHIR"}]}],
         "extension": [
             {
                 "url": _OAUTH,
-                "extension": [{"url": url, "valueUri": server[name]} for url, name in places if name in server],
+                "extension": [{"url": url, "valueUri": server[name]} for url, name in _OAUTH_URIS if name in server],
             }
         ],
         "description": "Jeton d'accès OAuth 2 (Authorization: Bearer), portées SMART v1 et v2.",

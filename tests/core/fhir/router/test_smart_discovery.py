@@ -43,3 +43,5 @@ def test_every_announced_endpoint_is_one(service) -> None:
     uris = {part["url"]: part["valueUri"] for part in security["extension"][0]["extension"]}
     assert uris["token"] == discovery["token_endpoint"]
     assert uris["authorize"] == discovery["authorization_endpoint"]
+    assert uris["introspect"] == discovery["introspection_endpoint"]
+    assert uris["revoke"] == discovery["revocation_endpoint"]

@@ -1,4 +1,4 @@
-"""Telling the subscribers: one notice after the other, tried again with growing pauses, given up after some failures."""
+"""Telling the subscribers: in order, as many at once as they ask for, tried again with growing pauses, given up after some failures."""
 
 import http.client
 import time
@@ -81,52 +81,71 @@ def deliver(space: int, id: str) -> float | None:
         if accounts.standing(one.owner) is None:
             _settle(one, service, "error", "Le compte qui a demandé cet abonnement n'est plus ouvert.", one.failures)
             return None
-        notice = table.take(space, id)
-        if notice is None:
+        notices = table.take(space, id, one.declared.most)
+        if not notices:
             return None
+        attempts = notices[0].attempts
         try:
-            state = _tell(one, service, notice)
+            told = _tell(one, service, notices)
         except VirageError as error:
             code = getattr(error, "answered", None)
-            if isinstance(error, Unreachable) and notice.attempts < MOST_ATTEMPTS:
-                pause = float(4**notice.attempts)
-                table.settle(space, id, notice.number, "pending", code, error.text, pause)
+            if isinstance(error, Unreachable) and attempts < MOST_ATTEMPTS:
+                pause = float(4**attempts)
+                table.settle(space, id, notices, "pending", code, error.text, pause)
                 return pause
-            table.settle(space, id, notice.number, "failed", code, error.text)
-            _settle(one, service, "error", error.text, notice.attempts)
+            table.settle(space, id, notices, "failed", code, error.text)
+            _settle(one, service, "error", error.text, attempts)
             return None
-        table.settle(space, id, notice.number, state, None if state == "withheld" else 200, "")
-        if state == "sent":
+        if told:
+            table.settle(space, id, notices, "sent", 200, "")
             table.spoke(space, id)
         if time.monotonic() > until:
             return 0.0
     return None
 
 
-def _tell(one: Subscribed, service: FhirService, notice: Notice) -> str:
-    """Send one notice; `withheld` when the subscriber may no longer see what it is about."""
+def _tell(one: Subscribed, service: FhirService, notices: list[Notice]) -> bool:
+    """Send one notification of these notices, save those about what the subscriber may no longer see: they are `withheld`.
+
+    False when none is left to tell.
+    """
+    shown: list[Notice] = []
+    resources: dict[str, bytes | str] = {}
+    for notice in notices:
+        sent = _shown(one, service, notice.focus)
+        if sent is None:
+            table.settle(one.space, one.id, [notice], "withheld", None, "")
+        else:
+            shown.append(notice)
+            resources[notice.focus] = sent
+    if not shown:
+        return False
+    if not one.declared.topic:
+        ((focus, body),) = resources.items()
+        if isinstance(body, bytes):
+            _post(one, body, f"/{focus}")
+        else:
+            _post(one, b"")
+        return True
     base = base_of(service)
+    beside = [] if one.declared.content == "empty" else list(resources.values())
+    _post(one, bundles.history(one, base, bundles.status(one, base, "event-notification", shown), beside))
+    return True
+
+
+def _shown(one: Subscribed, service: FhirService, focus: str) -> bytes | str | None:
+    """What of a resource goes along: its bytes, or its reference where it is not sent whole; None when it may not be told of."""
     whole = one.declared.content == "full-resource" if one.declared.topic else bool(one.declared.payload)
-    type, _, id = notice.focus.partition("/")
+    type, _, id = focus.partition("/")
     rule = evaluation.rule_of(one, service, type)
     version = service.store.read(type, id)
     if isinstance(rule, Nothing) or version is None:
-        return "withheld"
+        return None
     if version.deleted:
-        whole = False
-    elif not rule.admits(service.store.facts(version)).allowed:
-        return "withheld"
-    if not one.declared.topic:
-        if whole:
-            _post(one, bundles.visible(one, service, version, base), f"/{notice.focus}")
-        else:
-            _post(one, b"")
-        return "sent"
-    resources: list[bytes | str] = []
-    if one.declared.content != "empty":
-        resources = [bundles.visible(one, service, version, base) if whole else notice.focus]
-    _post(one, bundles.history(one, base, bundles.status(one, base, "event-notification", [notice]), resources))
-    return "sent"
+        return focus
+    if not rule.admits(service.store.facts(version)).allowed:
+        return None
+    return bundles.visible(one, service, version, base_of(service)) if whole else focus
 
 
 def _post(one: Subscribed, body: bytes, resource: str = "") -> None:
@@ -143,7 +162,8 @@ def _post(one: Subscribed, body: bytes, resource: str = "") -> None:
     else:
         headers["Content-Length"] = "0"
     url = one.declared.endpoint.rstrip("/") + resource if resource else one.declared.endpoint
-    code = outside.call("PUT" if resource else "POST", url, headers, body, take)
+    method = "PUT" if resource else "POST"
+    code = outside.call(method, url, headers, body, take, seconds=one.declared.timeout)
     if not 200 <= code < 300:
         error = Unreachable(f"L'adresse de l'abonnement répond {code}.")
         error.answered = code  # type: ignore[attr-defined]

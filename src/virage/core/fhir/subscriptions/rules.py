@@ -18,6 +18,8 @@ TOPIC = "urn:virage:SubscriptionTopic:changement"
 """The topic of every base: a resource was written."""
 _BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
 _LEAST_HEARTBEAT = 60
+_LONGEST_TIMEOUT = 30
+_MOST_EVENTS = 100
 _CONTENTS = ("empty", "id-only", "full-resource")
 _PAYLOADS = ("", "application/fhir+json", "application/json")
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}):[ \t]*([\x20-\x7e]{0,1000})")
@@ -32,7 +34,8 @@ _CONTROLS = frozenset({"_sort", "_count", "_include", "_revinclude", "_total", "
 class Declared:
     """A subscription in one value: the type it looks at, its criteria, where and how to tell.
 
-    `topic` is empty in the R4 style, where `payload` says whether the resource goes along; else `content` says what does.
+    `topic` is empty in the R4 style, where `payload` says whether the resource goes along; else `content` says what does, and
+    `most` how many events one notification may tell. `timeout` is what an attempt may last, `heartbeat` the longest silence: seconds.
     """
 
     type: str
@@ -44,6 +47,8 @@ class Declared:
     content: str
     ends: str
     heartbeat: int = 0
+    timeout: int = _LONGEST_TIMEOUT
+    most: int = 1
 
     def as_json(self) -> dict[str, Any]:
         """The same, for the table."""
@@ -59,6 +64,8 @@ def read(resource: dict[str, Any], space: Space) -> Declared:
     criteria = resource.get("criteria", "")
     topic = content = ""
     heartbeat = _extension(channel, "backport-heartbeat-period", "valueUnsignedInt") or 0
+    most = _extension(channel, "backport-max-count", "valuePositiveInt") or 0
+    timeout = _timeout(channel)
     if criteria == TOPIC:
         topic = TOPIC
         criteria = _extension(resource.get("_criteria"), "backport-filter-criteria", "valueString")
@@ -72,6 +79,10 @@ def read(resource: dict[str, Any], space: Space) -> Declared:
             "channel",
             f"Un signe de vie (backport-heartbeat-period) va avec le sujet « {TOPIC} », et vient après {_LEAST_HEARTBEAT} secondes au moins.",
             "value",
+        )
+    if most and not topic:
+        raise _no(
+            "channel", f"Plusieurs changements par avis (backport-max-count) vont avec le sujet « {TOPIC} ».", "value"
         )
     payload = channel.get("payload", "").partition(";")[0].strip()
     if payload not in _PAYLOADS:
@@ -87,7 +98,19 @@ def read(resource: dict[str, Any], space: Space) -> Declared:
     except outside.Unreachable:
         pass  # it may be known tomorrow: the handshake will tell
     headers = _headers(channel.get("header", []))
-    return Declared(type, params, endpoint, headers, payload, topic, content, resource.get("end", ""), heartbeat)
+    # A maximum: a server may tell fewer at once.
+    most = min(most or 1, _MOST_EVENTS)
+    ends = resource.get("end", "")
+    return Declared(type, params, endpoint, headers, payload, topic, content, ends, heartbeat, timeout, most)
+
+
+def _timeout(channel: dict[str, Any]) -> int:
+    asked = _extension(channel, "backport-timeout", "valueUnsignedInt")
+    if asked == "":
+        return _LONGEST_TIMEOUT
+    if not 1 <= asked <= _LONGEST_TIMEOUT:
+        raise _no("channel", f"Un envoi (backport-timeout) dure de 1 à {_LONGEST_TIMEOUT} secondes.", "value")
+    return int(asked)
 
 
 def _criteria(text: str, space: Space) -> tuple[str, list[list[str]]]:

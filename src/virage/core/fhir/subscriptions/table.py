@@ -1,5 +1,6 @@
 """The rows of subscriptions and of their notices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -125,26 +126,37 @@ def note(one: Subscribed, focus: str, version: int) -> int:
         return int(row[0])
 
 
-def take(space: int, id: str) -> Notice | None:
-    """The first notice that waits, if it is due: its attempt is counted, and nobody else has it for two minutes."""
-    with db.cursor() as cursor:
-        row = cursor.execute(
-            "UPDATE subscription_notice SET attempts = attempts + 1, tried = clock_timestamp(),"
-            " due = clock_timestamp() + interval '2 minutes' WHERE space = %s AND id = %s AND number ="
-            " (SELECT min(number) FROM subscription_notice WHERE space = %s AND id = %s AND state = 'pending')"
-            f" AND state = 'pending' AND due <= clock_timestamp() RETURNING {_NOTICE}",
-            [space, id, space, id],
-        ).fetchone()
-    return None if row is None else Notice(*row)
+def take(space: int, id: str, most: int) -> list[Notice]:
+    """The first notices that wait, `most` of them, if they are due: their attempt is counted, and nobody else has them for two minutes.
+
+    Those that were tried together are tried again together: what waits behind them does not share their attempts.
+    """
+    with db.transaction(), db.cursor() as cursor:
+        # One at a time: else a second worker, held up by the first, would go on with what came after.
+        cursor.execute("SELECT FROM subscription WHERE space = %s AND id = %s FOR NO KEY UPDATE", [space, id])
+        cursor.execute(
+            "WITH waiting AS (SELECT number, due, attempts FROM subscription_notice"
+            " WHERE space = %s AND id = %s AND state = 'pending' ORDER BY number LIMIT %s),"
+            " first AS (SELECT due, attempts FROM waiting ORDER BY number LIMIT 1)"
+            " UPDATE subscription_notice SET attempts = attempts + 1, tried = clock_timestamp(),"
+            " due = clock_timestamp() + interval '2 minutes' WHERE space = %s AND id = %s AND number IN"
+            " (SELECT w.number FROM waiting w JOIN first f ON w.attempts = f.attempts WHERE f.due <= clock_timestamp())"
+            f" RETURNING {_NOTICE}",
+            [space, id, most, space, id],
+        )
+        return sorted((Notice(*row) for row in cursor), key=lambda each: each.number)
 
 
-def settle(space: int, id: str, number: int, state: str, code: int | None, problem: str, pause: float = 0) -> None:
-    """Write how a delivery went; with `pending`, when it is to be tried again (seconds)."""
+def settle(
+    space: int, id: str, notices: Sequence[Notice], state: str, code: int | None, problem: str, pause: float = 0
+) -> None:
+    """Write how a delivery went, for those not settled yet; with `pending`, when it is to be tried again (seconds)."""
     with db.cursor() as cursor:
         cursor.execute(
             "UPDATE subscription_notice SET state = %s, code = %s, problem = %s,"
-            " due = clock_timestamp() + make_interval(secs => %s) WHERE space = %s AND id = %s AND number = %s",
-            [state, code, problem, pause, space, id, number],
+            " due = clock_timestamp() + make_interval(secs => %s) WHERE space = %s AND id = %s AND number = ANY(%s)"
+            " AND state = 'pending'",
+            [state, code, problem, pause, space, id, [each.number for each in notices]],
         )
 
 
