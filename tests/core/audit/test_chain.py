@@ -160,6 +160,15 @@ def test_who_looked_at_one_resource_is_found_behind_whatever_came_since() -> Non
     assert found["entity"][0]["what"]["reference"] == "DocumentReference/d1"
 
 
+def test_what_others_did_is_found_behind_what_the_holder_did_since() -> None:
+    holder = Caller(kind="citizen", subject="p1", patient="p1", name="Anne Test")
+    audit.trace(by=NURSE, action="dmp.retrieve", patient="p1")
+    for _ in range(3):
+        audit.trace(by=holder, action="dmp.search", patient="p1")
+    (found,) = audit.for_patient("p1", but="p1", count=2)
+    assert found["agent"][0]["who"]["identifier"]["value"] == NURSE.subject
+
+
 def test_what_one_caller_reads_of_one_patient_at_once_is_one_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virage.core.audit.recording._start", lambda: None)
     monkeypatch.setattr("virage.core.audit.recording.at_once", False)

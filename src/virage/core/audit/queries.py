@@ -30,7 +30,7 @@ def _place(identifier: str) -> tuple[int, int] | None:
 
 
 def _page(
-    where: str, value: str, after: str, actions: tuple[str, ...], count: int, about: str = ""
+    where: str, value: str, after: str, actions: tuple[str, ...], count: int, about: str = "", but: str = ""
 ) -> list[dict[str, Any]]:
     clauses = [where]
     values: list[Any] = [value]
@@ -52,6 +52,9 @@ def _page(
             "content::jsonb -> 'entity' @> jsonb_build_array(jsonb_build_object('what', jsonb_build_object('reference', %s::text)))"
         )
         values.append(about)
+    if but:
+        clauses.append("subject <> %s")
+        values.append(but)
     with db.cursor() as cursor:
         cursor.execute(
             _SELECT + " AND ".join(clauses) + " ORDER BY recorded DESC, lane, seq DESC LIMIT %s", [*values, count]
@@ -65,14 +68,15 @@ def for_patient(
     after: str = "",
     actions: tuple[str, ...] = (),
     about: str = "",
+    but: str = "",
     count: int = 100,
 ) -> list[dict[str, Any]]:
     """AuditEvents that concern a patient (logical id), newest first; `actions` narrows to some dotted actions, `about` to those
-    that name a resource (`Type/id`).
+    that name a resource (`Type/id`), `but` leaves out what one subject did.
 
     `after` is the id of the last event of the page before: none is lost or told twice. Raises Malformed when it is no id.
     """
-    return _page("patient = %s", patient, after, actions, count, about)
+    return _page("patient = %s", patient, after, actions, count, about, but)
 
 
 def of_subject(subject: str, *, actions: tuple[str, ...] = (), count: int = 100) -> list[dict[str, Any]]:

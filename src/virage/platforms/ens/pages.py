@@ -45,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
         context["unread"] = queries.unread_count(by.patient)
     if rules.is_readable(context["record"].state):
         context["documents"] = [dmp.summary(one) for one in dmp.documents_for(by, by.patient, count=5).found]
-        context["accesses"] = [line for line in queries.accesses(by, count=30) if not line.is_own][:5]
+        context["accesses"] = queries.accesses(by, others=True, count=5)
     return render(request, "ens/home.html", context)
 
 
@@ -149,12 +149,12 @@ def accesses(request: HttpRequest) -> HttpResponse:
     """Who looked at what, when, in which mode and why."""
     by = request.caller
     only_others = request.GET.get("qui", "autres") != "tous"
-    found = queries.accesses(by, after=request.GET.get("apres", "")[:40], count=_PAGE + 1)
+    found = queries.accesses(by, after=request.GET.get("apres", "")[:40], others=only_others, count=_PAGE + 1)
     shown = found[:_PAGE]
     context = _about(
         request,
         "Qui a regardé",
-        accesses=[line for line in shown if not (only_others and line.is_own)],
+        accesses=shown,
         only_others=only_others,
     )
     if len(found) > _PAGE:

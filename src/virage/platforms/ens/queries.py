@@ -55,7 +55,9 @@ def professional_name(identifier: str) -> str:
     return professional_names([identifier])[identifier]
 
 
-def accesses(by: Caller, *, after: str = "", document: str = "", count: int = 50) -> list[Access]:
-    """Who did what in the holder's record, or with one document, newest first; `after` is the last line of the page before."""
-    found = dmp.traces_for(by.patient, after=after, document=document, count=count)
+def accesses(by: Caller, *, after: str = "", document: str = "", others: bool = False, count: int = 50) -> list[Access]:
+    """Who did what in the holder's record, or with one document, newest first; `after` is the last line of the page before,
+    `others` leaves out the holder.
+    """
+    found = dmp.traces_for(by.patient, after=after, document=document, others=others, count=count)
     return [access_of(event, by.patient) for event in found]

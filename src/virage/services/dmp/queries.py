@@ -188,9 +188,13 @@ def retrieve(by: Caller, ident: str) -> tuple[bytes, str]:
     return content(ident)
 
 
-def traces_for(patient: str, *, after: str = "", document: str = "", count: int = 100) -> list[dict[str, Any]]:
+def traces_for(
+    patient: str, *, after: str = "", document: str = "", others: bool = False, count: int = 100
+) -> list[dict[str, Any]]:
     """AuditEvents of what was done in a record, or to one document of it, newest first; `after` is the id of the last one of the
-    page before.
+    page before, `others` leaves out what the holder did.
     """
     about = f"DocumentReference/{document}" if document else ""
-    return audit.for_patient(patient, after=after, actions=tuple(TRACED), about=about, count=count)
+    return audit.for_patient(
+        patient, after=after, actions=tuple(TRACED), about=about, but=patient if others else "", count=count
+    )
