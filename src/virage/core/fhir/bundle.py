@@ -5,6 +5,7 @@ from typing import Any
 
 from virage.core.errors import Issue, Malformed, VirageError
 from virage.core.fhir import json, outcome, prefer
+from virage.core.fhir.representation import instant
 from virage.core.fhir.request import REASONS, FhirRequest, FhirResponse
 from virage.core.fhir.service import FhirService
 
@@ -152,6 +153,8 @@ def described(request: FhirRequest, inner: FhirRequest, response: FhirResponse) 
         told["location"] = headers.get("Location") or headers["Content-Location"]
     if "ETag" in headers:
         told["etag"] = headers["ETag"]
+    if response.updated is not None:
+        told["lastModified"] = instant(response.updated)
     made: dict[str, Any] = {"response": told}
     if response.body and not response.native:
         read = inner.method == "GET" or inner.interaction == "operation"

@@ -1,7 +1,7 @@
 """How an answer leaves: guarded, cut to the part asked for, in the format asked for."""
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +177,11 @@ def _http_second(second: int) -> str:
     """A second since 1970 as RFC 9110 writes it (IMF-fixdate). Every read says one, and what was loaded together shares it."""
     year, month, day, hour, minute, at, weekday, _, _ = time.gmtime(second)
     return f"{_DAYS[weekday]}, {day:02d} {_MONTHS[month]} {year:04d} {hour:02d}:{minute:02d}:{at:02d} GMT"
+
+
+def instant(moment: datetime) -> str:
+    """A moment as `meta.lastUpdated` writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def version_headers(version: "Version") -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -141,6 +142,9 @@ class FhirResponse:
 
     stream: Iterable[bytes] | None = None
     """The body in pieces, instead of `body`, for what is too large to hold; only when `native`, with its Content-Length."""
+
+    updated: datetime | None = None
+    """When the version that was written or read was made: an entry of a Bundle says it finer than Last-Modified can."""
 
     @classmethod
     def of(

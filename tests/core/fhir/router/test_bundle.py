@@ -205,6 +205,19 @@ def test_prefer_brings_resources_back(ask):
     assert "resource" not in ask("POST", "", bundle(entry("POST", "Patient", patient()))).json["entry"][0]
 
 
+@pytest.mark.parametrize("type", ["batch", "transaction"])
+def test_each_answer_says_when_its_version_was_made(ask, type):
+    kept = ask("POST", "Patient", patient()).json
+    changed = entry("PUT", f"Patient/{kept['id']}", {**patient(), "id": kept["id"], "active": True})
+    asked = bundle(changed, entry("POST", "Patient", patient()), type=type)
+    for each in ask("POST", "", asked).json["entry"]:
+        place = each["response"]["location"].partition("/Patient/")[2].partition("/")[0]
+        read = ask("GET", f"Patient/{place}").json
+        assert each["response"]["lastModified"] == read["meta"]["lastUpdated"]
+    read = ask("POST", "", bundle(entry("GET", f"Patient/{kept['id']}"), type=type)).json["entry"][0]
+    assert read["response"]["lastModified"] == read["resource"]["meta"]["lastUpdated"]
+
+
 def test_an_empty_transaction(ask):
     assert ask("POST", "", {"resourceType": "Bundle", "type": "transaction"}).json["type"] == "transaction-response"
 

@@ -65,8 +65,11 @@ def entry(request: FhirRequest, service: FhirService, version: "Version", view: 
     if not version.deleted:
         made["resource"] = json.fragment(representation.outgoing(request, service, version.type, version.body, view))
     made["request"] = {"method": method, "url": url}
-    moment = version.last_updated.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    made["response"] = {"status": status, "etag": f'W/"{version.version}"', "lastModified": moment}
+    made["response"] = {
+        "status": status,
+        "etag": f'W/"{version.version}"',
+        "lastModified": representation.instant(version.last_updated),
+    }
     return made
 
 

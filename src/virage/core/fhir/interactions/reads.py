@@ -93,7 +93,7 @@ def present(request: FhirRequest, service: FhirService, version: "Version") -> F
     """Answer with a version that the caller may see, and trace that it was read."""
     headers = representation.version_headers(version)
     if conditional.unchanged(request, version):
-        return FhirResponse(304, headers=headers, native=True)
+        return FhirResponse(304, headers=headers, native=True, updated=version.last_updated)
     audit.later(
         by=request.caller,
         action="fhir.read" if request.interaction == "read" else "fhir.vread",
@@ -103,7 +103,8 @@ def present(request: FhirRequest, service: FhirService, version: "Version") -> F
     if version.type == "Binary" and native.wanted(request):
         return native.present(version, headers)
     view = prefer.wanted_view(request)
-    return FhirResponse(200, representation.outgoing(request, service, version.type, version.body, view), headers)
+    body = representation.outgoing(request, service, version.type, version.body, view)
+    return FhirResponse(200, body, headers, updated=version.last_updated)
 
 
 def found(version: "Version | None", request: FhirRequest) -> "Version":

@@ -318,10 +318,12 @@ def told(request: FhirRequest, service: FhirService, version: "Version", status:
     status = status or (201 if created else 200)
     returns = prefer.prefer(request).returns
     if returns == "minimal":
-        return FhirResponse(status, headers=headers)
+        return FhirResponse(status, headers=headers, updated=version.last_updated)
     if returns == "OperationOutcome":
-        return FhirResponse.of(outcome.of_issues(()), status, headers)
-    return FhirResponse(status, representation.outgoing(request, service, version.type, version.body), headers)
+        body = json.dumps(outcome.of_issues(()))
+    else:
+        body = representation.outgoing(request, service, version.type, version.body)
+    return FhirResponse(status, body, headers, updated=version.last_updated)
 
 
 def gone(version: "Version | None") -> FhirResponse:
