@@ -41,7 +41,10 @@ _SECURITY = [
     ("Referrer-Policy", "no-referrer"),
     ("Vary", "Accept, Authorization"),
 ]
-_OPEN = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "ETag, Location, Content-Location")]
+_OPEN = [
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "ETag, Location, Content-Location, Retry-After, X-Progress"),
+]
 
 observers: list[Callable[[str, str, str, int, float], None]] = []
 """Called after each answer with (space, interaction, type, status, seconds); `site` hangs its metrics here."""

@@ -87,7 +87,7 @@ def _negotiate(accept: str) -> str:
     for part in accept.split(","):
         name, _, rest = part.partition(";")
         name = name.strip().lower()
-        found = JSON if name in ("*/*", "application/*", "text/*") else media(name)
+        found = JSON if name in ("*/*", "application/*", "text/*") else media(part)
         quality = _quality(rest)
         if found and quality > weight:
             best, weight = found, quality

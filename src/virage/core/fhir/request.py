@@ -1,5 +1,6 @@
 """What comes in and what goes out, free of any web framework: a test, a worker and HTTP use the same two values."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ XML = "xml"
 CONTENT_TYPES = {JSON: "application/fhir+json; charset=utf-8", XML: "application/fhir+xml; charset=utf-8"}
 _JSON_TYPES = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "json"})
 _XML_TYPES = frozenset({"application/fhir+xml", "application/xml", "text/xml", "application/xml+fhir", "xml"})
+_VERSION = re.compile(r'(?i)(?:^|;)\s*fhirVersion\s*=\s*"?([^";\s]*)')
 _MAX_PARAMETERS = 1000
 REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 """The statuses of HTTP with their words, as a status line and `Bundle.entry.response.status` write them."""
@@ -25,8 +27,15 @@ NOBODY = Caller(kind="system", subject="", name="")
 
 
 def media(content_type: str) -> str | None:
-    """`json`, `xml`, or None for what is neither, from a media type with or without its parameters."""
-    name = content_type.partition(";")[0].strip().lower()
+    """`json`, `xml`, or None for what is neither, from a media type with or without its parameters.
+
+    A `fhirVersion` that is not R4's is another format: what is written by one version is not safely read by another.
+    """
+    name, _, parameters = content_type.partition(";")
+    name = name.strip().lower()
+    version = _VERSION.search(parameters)
+    if version is not None and version[1] not in ("4.0", "4.0.1"):
+        return None
     if name in _JSON_TYPES:
         return JSON
     return XML if name in _XML_TYPES else None

@@ -439,3 +439,10 @@ def test_fhirpath_operation(ask):
     assert ask("POST", "$fhirpath", given).json == {"resourceType": "Parameters"}
     wrong = {"resourceType": "Parameters", "parameter": [{"name": "expression", "valueString": "name.("}]}
     assert ask("POST", "$fhirpath", wrong).status in (400, 422)
+
+
+def test_what_another_version_of_fhir_wrote_is_not_read(ask):
+    body = {"resourceType": "Patient"}
+    assert ask("POST", "Patient", body, content_type="application/fhir+json; fhirVersion=3.0").status == 415
+    assert ask("GET", "Patient?_summary=count").json["total"] == 0
+    assert ask("POST", "Patient", body, content_type='application/fhir+json; fhirVersion="4.0"').status == 201

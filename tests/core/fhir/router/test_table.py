@@ -181,7 +181,14 @@ def test_the_statement_in_xml():
 
 
 @pytest.mark.parametrize(
-    ("url", "accept"), [("metadata?_format=pdf", ""), ("metadata", "text/turtle"), ("metadata", "image/png")]
+    ("url", "accept"),
+    [
+        ("metadata?_format=pdf", ""),
+        ("metadata", "text/turtle"),
+        ("metadata", "image/png"),
+        ("metadata", "application/fhir+json; fhirVersion=3.0"),
+        ("metadata?_format=application/fhir%2Bjson;fhirVersion=5.0", ""),
+    ],
 )
 def test_a_format_that_is_not_made_is_406(url, accept):
     answer = asking()("GET", url, accept=accept)
