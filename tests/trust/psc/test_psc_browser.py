@@ -72,6 +72,12 @@ def test_sign_in_by_e_cps(live):
         sound(page)
         phone.goto(live.path(page.get_attribute("#telephone", "href") or ""))
         sound(phone)
+        phone.fill("#pin", "0000" if PIN != "0000" else "1111")
+        phone.check(f"#code-{number}")
+        phone.click("button[value=confirmer]")
+        assert "vérifiez les quatre chiffres" in phone.inner_text("#pin-erreur")
+        assert "pin-erreur" in (phone.get_attribute("#pin", "aria-describedby") or "")
+        sound(phone)
         phone.fill("#pin", PIN)
         phone.check(f"#code-{number}")
         phone.click("button[value=confirmer]")
@@ -88,4 +94,19 @@ def test_sign_in_by_e_cps(live):
         page.goto(live.path("/connexion/franceconnect"))
         sound(page)
         assert complaints == []
+        chromium.close()
+
+
+def test_what_was_given_up_is_told_by_the_title_too(live):
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = chromium.new_page()
+        page.goto(ask(live, redirect_uri=live.path("/connexion/")).url)
+        page.fill("#identifiant", live.rpps)
+        page.click("main button")
+        page.click("text=Abandonner")
+        page.wait_for_selector("text=Recommencer")
+        assert page.inner_text("h1") == "La connexion n’a pas abouti"
+        assert page.title().startswith("La connexion n’a pas abouti")
+        sound(page)
         chromium.close()

@@ -114,9 +114,9 @@ def _failed(by: Caller, request: EcpsRequest, account: Account, *, ends: bool, p
     if path == "code":
         text = "Ce n'est pas le nombre affiché par la page de connexion : par prudence la demande est annulée."
     elif ends:
-        text = "Code PIN faux : la demande est annulée après plusieurs essais. Recommencer la connexion."
+        text = "Code PIN faux : la demande est annulée après plusieurs essais. Recommencez la connexion."
     else:
-        text = "Code PIN faux : vérifier les quatre chiffres et réessayer."
+        text = "Code PIN faux : vérifiez les quatre chiffres et réessayez."
     return Invalid(text, code=f"PSC.{path.upper()}", path=path)
 
 

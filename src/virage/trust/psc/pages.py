@@ -166,7 +166,7 @@ def _account(typed: str) -> Account:
     account = people.filter(subject=subject).first() if subject else people.filter(login=typed.strip()).first()
     if account is None:
         raise Unknown(
-            "Aucune e-CPS active pour cet identifiant : saisir le numéro RPPS, onze chiffres, tel qu'il est sur votre carte.",
+            "Aucune e-CPS active pour cet identifiant : saisissez votre numéro RPPS, onze chiffres, tel qu’il est sur votre carte.",
             code="PSC.IDENTIFIER",
             status=422,
             path="identifiant",
@@ -204,10 +204,11 @@ def wait(request: HttpRequest, request_id: str) -> HttpResponse:
         session, cookie = provider_actions.start_session(by=by, issuer=PSC, account=waiting.account, means="MOBILE")
         response = _onward(request, asked, pairs, session)
         return browser.set_session_cookie(PSC, response, cookie)
+    over = _over(waiting)
     context = {
-        "title": "Confirmez sur votre téléphone",
+        "title": "La connexion n’a pas abouti" if over else "Confirmez sur votre téléphone",
         "waiting": waiting,
-        "over": _over(waiting),
+        "over": over,
         "again_query": urlencode(pairs),
         "give_up": Refused(_DENIED, asked.redirect_uri, asked.state).address(PSC),
         "phone": settings.sandbox(),
