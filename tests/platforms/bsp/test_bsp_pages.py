@@ -189,3 +189,33 @@ def test_the_list_of_patients_is_a_table_to_keep(visitor) -> None:
     assert "Durand-Lévêque;Claire;F;1984-05-17;qualifiée" in [
         line.replace("DURAND-LÉVÊQUE", "Durand-Lévêque") for line in lines
     ]
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_what_is_missing_has_the_focus_and_says_what_to_write(visitor, scripts) -> None:
+    doctor = visitor(scripts=scripts).become_professional("generaliste")
+    doctor.go("/pro/identites/")
+    doctor.page.click("text=Chercher par les traits")
+    doctor.page.wait_for_selector("#erreurs:focus")
+    told = doctor.page.inner_text("#erreurs")
+    assert "obligatoire" not in told
+    assert "Année : Donnez l’année en quatre chiffres." in told
+
+
+def test_a_whole_year_is_in_sight_and_no_trait_is_remembered(visitor) -> None:
+    doctor = visitor(width=320).become_professional("generaliste")
+    doctor.go("/pro/identites/")
+    doctor.page.fill("#id_annee", "1984")
+    # A narrower box shows less than it holds: what is hidden is scrolled.
+    assert doctor.page.eval_on_selector("#id_annee", "it => it.type === 'text' && it.scrollWidth <= it.clientWidth")
+    remembered = doctor.page.locator("main input:not([type=hidden]):not([autocomplete=off])")
+    assert remembered.count() == 0
+
+
+def test_an_agreement_that_was_not_ticked_leads_back_to_the_patient(visitor) -> None:
+    regulator = visitor().become_professional("regulateur15")
+    regulator.go(CLAIRE)
+    regulator.page.eval_on_selector("#accord", "it => it.required = false")
+    regulator.page.click("text=Enregistrer son accord")
+    regulator.page.click("text=Revenir au dossier du patient")
+    regulator.page.wait_for_url(f"**{CLAIRE}")

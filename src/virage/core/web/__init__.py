@@ -5,6 +5,7 @@ default, is a style sheet of ours without any State mark; `dsfr` loads the State
 entitled to it (terms of use of the DSFR). Chosen by `VIRAGE_THEME`.
 """
 
+from virage.core.web.fields import number
 from virage.core.web.files import csv_answer, file_answer, showing_files
 from virage.core.web.navigation import PORTALS, Portal, opened_portals, register_menu
 from virage.core.web.refusals import refusal_page
@@ -14,6 +15,7 @@ __all__ = [
     "Portal",
     "csv_answer",
     "file_answer",
+    "number",
     "opened_portals",
     "refusal_page",
     "register_menu",

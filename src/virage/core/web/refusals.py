@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from virage.core.errors import Unknown, VirageError, of_machine
-from virage.core.web.navigation import opened_portals, portal_of
+from virage.core.web.navigation import Portal, opened_portals, portal_of
 
 _TITLES = {
     400: "Nous n’avons pas compris la demande",
@@ -27,8 +27,16 @@ def refusal_page(request: HttpRequest, error: VirageError) -> HttpResponse:
     """Render an error as a page, or as a fragment for htmx, with its HTTP status."""
     template = "web/refusal_fragment.html" if request.headers.get("HX-Request") == "true" else "web/refusal.html"
     title = _TITLES.get(error.status, _TITLES[400] if error.status < 500 else _TITLES[500])
-    context = {"title": title, "error": error, "status": error.status}
+    context = {"title": title, "error": error, "status": error.status, "home": _home(request)}
     return render(request, template, context, status=error.status)
+
+
+def _home(request: HttpRequest) -> Portal:
+    """Where whoever was refused may start again: never the door that refused them, which would refuse again."""
+    portal, opened, caller = portal_of(request.path), opened_portals(), getattr(request, "caller", None)
+    if caller is not None and portal.kinds and caller.kind not in portal.kinds:
+        portal = next((one for one in opened if caller.kind in one.kinds), portal_of("/"))
+    return portal if portal in opened else portal_of("/")
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

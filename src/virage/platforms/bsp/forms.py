@@ -5,26 +5,44 @@ from typing import Any
 
 from django import forms
 
+from virage.core import web
 from virage.platforms.bsp.rules import REASON_LENGTH
 from virage.trust import interop
+
+# Identities of others: the browser of a shared desk must not offer them to the next person.
+_NOT_REMEMBERED = {"autocomplete": "off"}
 
 
 class TraitsForm(forms.Form):
     """Strict traits, as INSi asks for them. The date is three fields, as people say it."""
 
-    nom = forms.CharField(label="Nom de naissance", max_length=100)
-    prenom = forms.CharField(
-        label="Prénom de naissance", max_length=100, help_text="Le premier, ou plusieurs séparés par une espace."
+    nom = forms.CharField(
+        label="Nom de naissance",
+        max_length=100,
+        widget=forms.TextInput(attrs=_NOT_REMEMBERED),
+        error_messages={"required": "Écrivez le nom de naissance, tel qu’il est sur la pièce d’identité."},
     )
-    sexe = forms.ChoiceField(label="Sexe", choices=(("", "Choisir"), ("F", "Féminin"), ("M", "Masculin")))
-    jour = forms.IntegerField(label="Jour", min_value=1, max_value=31)
-    mois = forms.IntegerField(label="Mois", min_value=1, max_value=12)
-    annee = forms.IntegerField(label="Année", min_value=1880, max_value=2200)
+    prenom = forms.CharField(
+        label="Prénom de naissance",
+        max_length=100,
+        help_text="Le premier, ou plusieurs séparés par une espace.",
+        widget=forms.TextInput(attrs=_NOT_REMEMBERED),
+        error_messages={"required": "Écrivez au moins le premier prénom de naissance."},
+    )
+    sexe = forms.ChoiceField(
+        label="Sexe",
+        choices=(("", "Choisir"), ("F", "Féminin"), ("M", "Masculin")),
+        error_messages={"required": "Choisissez le sexe enregistré sur la pièce d’identité."},
+    )
+    jour = web.number("Jour", 1, 31, asks="Donnez le jour, de 1 à 31.")
+    mois = web.number("Mois", 1, 12, asks="Donnez le mois, de 1 à 12.")
+    annee = web.number("Année", 1880, 2200, asks="Donnez l’année en quatre chiffres.")
     lieu = forms.RegexField(
         r"^[0-9][0-9ABab][0-9]{3}$",
         label="Code de la commune ou du pays de naissance",
         required=False,
         help_text="Cinq caractères du code officiel géographique, par exemple 63220. Utile quand plusieurs personnes répondent.",
+        widget=forms.TextInput(attrs=_NOT_REMEMBERED),
         error_messages={"invalid": "Le code a cinq caractères, par exemple 63220 ou 2A004."},
     )
 
@@ -43,8 +61,13 @@ class DocumentFilter(forms.Form):
     """Filters of the documents of a record; all optional, all in the address."""
 
     categorie = forms.ChoiceField(label="Catégorie", required=False)
-    depuis = forms.IntegerField(
-        label="Depuis l’année", required=False, min_value=1900, max_value=2200, help_text="Par exemple 2024."
+    depuis = web.number(
+        "Depuis l’année",
+        1900,
+        2200,
+        asks="Donnez une année en quatre chiffres, par exemple 2024.",
+        required=False,
+        help_text="Par exemple 2024.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,7 +94,11 @@ class InsForm(forms.Form):
         r"^[0-9 ABab]{15,21}$",
         label="Matricule INS",
         help_text="13 caractères et 2 chiffres de clé, avec ou sans espaces.",
-        error_messages={"invalid": "Un matricule a 15 caractères : 13 pour le numéro, 2 pour la clé."},
+        widget=forms.TextInput(attrs=_NOT_REMEMBERED),
+        error_messages={
+            "required": "Écrivez le matricule INS.",
+            "invalid": "Un matricule a 15 caractères : 13 pour le numéro, 2 pour la clé.",
+        },
     )
 
     def clean_ins(self) -> str:
@@ -88,6 +115,10 @@ class GlassForm(forms.Form):
         min_length=REASON_LENGTH[0],
         max_length=REASON_LENGTH[1],
         help_text="Le patient lira ce motif. Dix caractères au moins, sans détail médical inutile.",
+        error_messages={
+            "required": "Écrivez pourquoi vous ouvrez ce dossier : le patient le lira.",
+            "min_length": "Dites-en un peu plus : dix caractères au moins.",
+        },
     )
 
 
@@ -106,9 +137,9 @@ class PublishForm(forms.Form):
         help_text="Tel que le patient et vos confrères le liront.",
         error_messages={"required": "Écrivez un titre."},
     )
-    jour = forms.IntegerField(label="Jour", required=False, min_value=1, max_value=31)
-    mois = forms.IntegerField(label="Mois", required=False, min_value=1, max_value=12)
-    annee = forms.IntegerField(label="Année", required=False, min_value=1900, max_value=2200)
+    jour = web.number("Jour", 1, 31, asks="Donnez le jour, de 1 à 31.", required=False)
+    mois = web.number("Mois", 1, 12, asks="Donnez le mois, de 1 à 12.", required=False)
+    annee = web.number("Année", 1900, 2200, asks="Donnez l’année en quatre chiffres.", required=False)
     cacher = forms.BooleanField(
         label="Ne pas montrer au patient avant la consultation d’annonce",
         required=False,

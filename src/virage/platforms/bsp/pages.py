@@ -166,7 +166,8 @@ def consent(request: HttpRequest, patient: str) -> HttpResponse:
     by: Caller = request.caller
     _identity(patient)
     if request.POST.get("accord") != "oui":
-        raise Malformed("Cochez que le patient est informé et d’accord.", code="BSP.CONSENT")
+        ways = [("Revenir au dossier du patient", reverse("bsp:record", args=[patient]))]
+        raise Malformed("Cochez que le patient est informé et d’accord.", code="BSP.CONSENT", ways_out=ways)
     dmp.authorise(by=by, patient=patient, professional=by.subject, name=by.name)
     messages.success(request, "L’accord du patient est enregistré ; il le voit dans son espace et peut le retirer.")
     return redirect("bsp:record", patient=patient)

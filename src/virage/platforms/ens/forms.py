@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 
+from virage.core import web
+
 DECISIONS = (
     ("autoriser", "Autoriser"),
     ("bloquer", "Bloquer"),
@@ -25,8 +27,13 @@ class DocumentFilter(forms.Form):
     """Filters of the list of documents; all optional, all in the address."""
 
     categorie = forms.ChoiceField(label="Catégorie", required=False)
-    depuis = forms.IntegerField(
-        label="Depuis l’année", required=False, min_value=1900, max_value=2200, help_text="Par exemple 2024."
+    depuis = web.number(
+        "Depuis l’année",
+        1900,
+        2200,
+        asks="Donnez une année en quatre chiffres, par exemple 2024.",
+        required=False,
+        help_text="Par exemple 2024.",
     )
     archives = forms.BooleanField(label="Montrer aussi les documents archivés", required=False)
 
@@ -55,7 +62,14 @@ class ProfessionalSearch(forms.Form):
     """Find a professional in the directory."""
 
     nom = forms.CharField(
-        label="Nom du professionnel", min_length=2, max_length=80, help_text="Le début du nom suffit."
+        label="Nom du professionnel",
+        min_length=2,
+        max_length=80,
+        help_text="Le début du nom suffit.",
+        error_messages={
+            "required": "Écrivez le nom du professionnel, ou son début.",
+            "min_length": "Écrivez au moins deux lettres du nom.",
+        },
     )
 
 
