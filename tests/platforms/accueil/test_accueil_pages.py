@@ -62,3 +62,11 @@ def test_text_twice_as_large_still_fits(visitor) -> None:
         window.go(path)
         window.page.evaluate("document.documentElement.style.setProperty('font-size', '200%')")
         assert window.findings() == []
+
+
+def test_the_front_page_is_for_people_and_the_vendors_page_for_programs(visitor) -> None:
+    window = visitor()
+    window.go("/")
+    assert "FHIR" not in window.page.inner_text("main")
+    window.page.click("text=Se raccorder")
+    assert "/dmp/fhir" in window.page.inner_text("main table >> nth=0")

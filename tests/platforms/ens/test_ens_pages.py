@@ -131,7 +131,72 @@ def test_filters_live_in_the_address_and_an_empty_list_says_so(visitor) -> None:
     assert "Aucun document ne correspond" in claire.page.inner_text("main")
     assert claire.findings() == []
     assert claire.go(f"{HOME}documents/?depuis=abc").status == 200
+    assert claire.page.input_value("[name=depuis]") == "abc"
+    assert "Donnez une année en quatre chiffres" in claire.page.inner_text("main")
     assert claire.findings() == []
     assert claire.go(f"{HOME}acces/?apres=hier").status == 400
     assert claire.findings() == []
     assert claire.go(f"{HOME}documents/rien/").status == 404
+
+
+def test_whoever_took_the_wrong_door_is_led_to_their_own(visitor) -> None:
+    claire = visitor().become_citizen("patiente")
+    assert claire.go("/pro/").status == 403
+    claire.page.click("text=Revenir à l’accueil")
+    claire.page.wait_for_url(f"**{HOME}")
+    assert claire.page.inner_text("h1") == "Mon espace santé"
+
+
+def test_each_page_of_the_menu_has_a_title_of_its_own(visitor) -> None:
+    claire = visitor().become_citizen("patiente")
+    titles = []
+    for link in [link.get_attribute("href") for link in claire.page.locator("#menu a").all()]:
+        claire.go(link)
+        titles.append(claire.page.title())
+    assert len(set(titles)) == 5
+    assert all(own != space for own, _, space in (title.partition(" – ") for title in titles))
+
+
+def test_a_refusal_made_to_somebody_else_does_not_speak_to_the_holder(visitor) -> None:
+    visitor().become_professional("biologiste").go("/pro/patients/demo-patiente/")
+    regulator = visitor().become_professional("regulateur15")
+    assert regulator.go("/pro/patients/demo-patiente/").status == 403
+    claire = visitor().become_citizen("patiente")
+    claire.go(f"{HOME}acces/")
+    line = claire.page.locator(".virage-timeline > li", has_text="Refusé").first.inner_text()
+    assert "Marc Roussel" in line
+    assert "Réponse qui lui a été faite : « Vous ne faites pas partie" in line.replace("\xa0", " ")
+
+
+def test_the_table_of_accesses_keeps_the_filter_of_its_page(visitor) -> None:
+    claire = visitor().become_citizen("patiente")
+    names = {}
+    for who in ("autres", "tous"):
+        claire.go(f"{HOME}acces/?qui={who}")
+        with claire.page.expect_download() as coming:
+            claire.page.click("text=Télécharger la liste pour un tableur")
+        rows = csv.DictReader(io.StringIO(coming.value.path().read_text("utf-8-sig")), delimiter=";")
+        names[who] = {row["qui"] for row in rows}
+    assert names["tous"] - names["autres"] == {"Claire Durand-Lévêque"}
+
+
+def test_a_name_too_short_is_told_once_and_in_sight(visitor) -> None:
+    claire = visitor(scripts=False).become_citizen("patiente")
+    claire.go(f"{HOME}professionnels/")
+    claire.page.fill("[name=nom]", "Z")
+    claire.page.eval_on_selector("[name=nom]", "it => it.form.noValidate = true")
+    claire.page.click("text=Chercher dans l’annuaire")
+    claire.page.wait_for_url("**/?nom=Z#annuaire")
+    shown = claire.page.inner_text("main")
+    assert "Écrivez au moins deux lettres du nom." in shown
+    assert "Aucun professionnel de ce nom" not in shown
+
+
+def test_what_is_printed_still_says_that_its_people_are_fictional(visitor) -> None:
+    claire = visitor().become_citizen("patiente")
+    claire.go(f"{HOME}documents/")
+    claire.page.emulate_media(media="print")
+    assert claire.page.is_visible("text=tous les documents sont fictifs")
+    assert claire.page.is_visible("main table")
+    for left_out in ("#menu", "footer", "text=Filtrer la liste", "text=Télécharger la liste"):
+        assert claire.page.is_hidden(left_out)

@@ -40,9 +40,9 @@ def _bases() -> list[dict[str, Any]]:
 @require_GET
 @door("public")
 def home(request: HttpRequest) -> HttpResponse:
-    """Who this is for, the doors that are open today, the interfaces of programs."""
+    """Who this is for, and the doors that are open today."""
     doors = [(portal.prefix, *_FOR[portal.key]) for portal in web.opened_portals() if portal.key in _FOR]
-    context = {"title": "Accueil", "doors": doors, "bases": _bases(), "is_empty": not queries.has_people()}
+    context = {"title": "Accueil", "doors": doors, "is_empty": not queries.has_people()}
     return render(request, "accueil/home.html", context)
 
 

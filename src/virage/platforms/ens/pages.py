@@ -40,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What is new, and the ways in."""
     by = request.caller
     unread = queries.notices(by.patient, unread=True, count=_SHOWN_NOTICES)
-    context = _about(request, "Mon espace santé", notices=unread)
+    context = _about(request, "Accueil", notices=unread)
     if len(unread) == _SHOWN_NOTICES:
         context["unread"] = queries.unread_count(by.patient)
     if rules.is_readable(context["record"].state):
@@ -72,7 +72,8 @@ def documents(request: HttpRequest) -> HttpResponse:
             "documents": [dmp.summary(resource) for resource in page.found],
             "total": page.total,
             "filters": urlencode(query),
-            "api": urlencode([("patient", f"Patient/{by.patient}"), ("status", "current"), *params], safe="/"),
+            "api": "/dmp/fhir/DocumentReference?"
+            + urlencode([("patient", f"Patient/{by.patient}"), ("status", "current"), *params], safe="/"),
         }
         if page.next:
             context["next_url"] = f"?{urlencode({**query, 'suite': page.next})}"
@@ -156,6 +157,7 @@ def accesses(request: HttpRequest) -> HttpResponse:
         "Qui a regardé",
         accesses=shown,
         only_others=only_others,
+        filters="qui=autres" if only_others else "",
     )
     if len(found) > _PAGE:
         query = {"apres": shown[-1].id, **({} if only_others else {"qui": "tous"})}
@@ -166,7 +168,8 @@ def accesses(request: HttpRequest) -> HttpResponse:
 @require_GET
 @door("citizen")
 def accesses_csv(request: HttpRequest) -> HttpResponse:
-    """The same list as a table to keep: the last thousand lines."""
+    """The same list, with the same filter, as a table to keep: the last thousand lines."""
+    only_others = request.GET.get("qui") == "autres"
     header = ("date", "qui", "rôle", "rpps", "action", "document", "mode", "motif", "refus")
     rows = [
         (
@@ -180,7 +183,7 @@ def accesses_csv(request: HttpRequest) -> HttpResponse:
             line.reason,
             line.refused,
         )
-        for line in queries.accesses(request.caller, count=_MOST)
+        for line in queries.accesses(request.caller, others=only_others, count=_MOST)
     ]
     return web.csv_answer("acces", header, rows)
 
