@@ -227,7 +227,8 @@ class Server:
                 **self._under(),
             )
         said = time.monotonic() + 5
-        while self._status() != "ready" or self.pid != process.pid:
+        # Its number first: until it is there, the file may be that of a killed server, which says that it is ready.
+        while self.pid != process.pid or self._status() != "ready":
             if process.poll() is not None:
                 with place.log.open("rb") as log:
                     log.seek(start)
